@@ -1,0 +1,37 @@
+"""Pellucid: neural networks you can see through.
+
+Every network keeps three promises: *read it* (one room, equations first), *watch it* (every advance is a
+Step), *use it* (a scikit-learn estimator). Heavy rooms load when they are first named (PEP 562).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pellucid.networks.mlp import MLPClassifier, MLPRegressor
+    from pellucid.networks.neuron import Neuron
+    from pellucid.saving import load, save
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "MLPClassifier": "pellucid.networks.mlp",
+    "MLPRegressor": "pellucid.networks.mlp",
+    "Neuron": "pellucid.networks.neuron",
+    "load": "pellucid.saving",
+    "save": "pellucid.saving",
+}
+
+__all__ = ["MLPClassifier", "MLPRegressor", "Neuron", "__version__", "load", "save"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        value = getattr(import_module(_WHERE[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'pellucid' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,30 @@
+"""What Pellucid means to reach, one thread, warm: ratios to its peers, a share of a limit, memory."""
+
+from typing import Any
+
+__all__ = ["LIMIT_SHARE", "PEAK_MB", "RATIO", "met"]
+
+RATIO: dict[tuple[str, str], float] = {
+    ("neuron-10000", "textbook-numpy"): 80,
+    ("neuron-10000", "torch"): 1_000,
+    ("two-layer-1500", "textbook-numpy"): 50,
+    ("two-layer-1500", "torch"): 400,
+    ("xor-10000", "textbook-numpy"): 100,
+    ("xor-10000", "sklearn-f64"): 400,
+    ("digits-b32-adam", "sklearn-f32"): 14,
+    ("digits-b32-adam", "torch-fused"): 16,
+    ("digits-b200-adam", "sklearn-f32"): 5,
+    ("mnist-b200-adam", "sklearn-f64"): 3.5,
+    ("mnist-b200-adam", "sklearn-f32"): 2,
+    ("mnist-b200-adam", "torch-best"): 1.6,
+    ("predict-60000", "sklearn-f32"): 2,
+    ("predict-60000", "sklearn-f64"): 2,
+}
+LIMIT_SHARE: dict[str, float] = {"mnist-b200-adam": 0.75}
+PEAK_MB: dict[str, float] = {"mnist-b200-adam": 64}
+
+
+def met(row: dict[str, Any]) -> bool | None:
+    """Say whether the row's ratio reaches its goal; None where it has none."""
+    goal = RATIO.get((row["task"], row["peer"]))
+    return None if goal is None or row["ratio"] is None else row["ratio"] >= goal

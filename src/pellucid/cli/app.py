@@ -1,0 +1,152 @@
+"""The commands and their options: names, types and help. The work is elsewhere, imported when asked for."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+from pellucid.language import say
+
+__all__ = ["app"]
+
+# Plain help: typer's boxes would double the time that `pellucid --help` takes, and read badly aloud.
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+class Task(StrEnum):
+    """What `train` may learn."""
+
+    AUTO = "auto"
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+
+
+class Engine(StrEnum):
+    """What may run the arithmetic."""
+
+    AUTO = "auto"
+    COMPILED = "compiled"
+    REFERENCE = "reference"
+
+
+Json = Annotated[bool, Option("--json", help=say("Print one JSON object on stdout, nothing else."))]
+AnySeed = Annotated[int | None, Option(min=0, max=2**32 - 1, help=say("The random seed."))]
+Seed = Annotated[int, Option(min=0, max=2**32 - 1, help=say("The random seed."))]
+Data = Annotated[Path | None, Option(metavar="DIR", help=say("A folder with MNIST's files."))]
+ModelFile = Annotated[Path, Argument(metavar="MODEL", help=say("A model file, as train writes it."))]
+
+
+@app.callback(invoke_without_command=True, help=say("Neural networks you can see through."))
+def pellucid(
+    context: typer.Context,
+    version: Annotated[bool, Option("--version", help=say("Print the version and leave."))] = False,
+) -> None:
+    """Answer `pellucid` without a command."""
+    if version:
+        from pellucid import __version__
+
+        print(f"pellucid {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command(help=say("See the networks learn: figures, a report."))
+def tour(
+    *,
+    quick: Annotated[bool, Option("--quick", help=say("At most 3 minutes, nothing to download."))] = False,
+    data: Data = None,
+    out: Annotated[Path, Option(metavar="DIR", help=say("The folder for figures and report."))] = Path("pellucid-tour"),
+) -> None:
+    """Run all the experiments."""
+    from pellucid.cli import experiments
+
+    experiments.tour(quick=quick, data=data, out=out)
+
+
+@app.command(help=say("Run one experiment and judge its figures."))
+def run(
+    name: Annotated[str, Argument(metavar="NAME", help="neuron, two-layer, xor, digits, mnist")],
+    *,
+    json: Json = False,
+    seed: AnySeed = None,
+    figures: Annotated[Path | None, Option(metavar="DIR", help=say("Draw figures into this folder."))] = None,
+    data: Data = None,
+    model: Annotated[str | None, Option(metavar="mlp", help=say("The network for mnist."))] = None,
+) -> None:
+    """Run one experiment."""
+    from pellucid.cli import experiments
+
+    options = {} if model is None else {"model": model}
+    experiments.run(name, json=json, seed=seed, figures=figures, data=data, options=options)
+
+
+@app.command(help=say("Watch a network learn, one step at a key."))
+def watch(
+    room: Annotated[str, Argument(metavar="ROOM", help="neuron, two-layer, xor, digits")],
+    *,
+    seed: AnySeed = None,
+) -> None:
+    """Show one step at a time in the terminal."""
+    from pellucid.watching import terminal
+
+    terminal.watch(room, seed=seed)
+
+
+@app.command(help=say("Train a network on a table of your own."))
+def train(
+    file: Annotated[Path, Argument(metavar="FILE", help=say("A CSV with a header, or an NPZ with X, y."))],
+    *,
+    target: Annotated[str | None, Option(metavar="NAME", help=say("The column to predict; else the last."))] = None,
+    task: Annotated[Task, Option(help=say("What to learn; auto: by the target."))] = Task.AUTO,
+    out: Annotated[Path | None, Option(metavar="MODEL", help=say("The file for the trained model."))] = None,
+    hidden: Annotated[str, Option(metavar="100,50", help=say("The units of each hidden layer."))] = "100",
+    epochs: Annotated[int, Option(min=1, help=say("Passes over the rows, at most."))] = 200,
+    seed: Seed = 0,
+    test_fraction: Annotated[float, Option(min=0.0, max=0.9, help=say("The share of rows for the test."))] = 0.2,
+    engine: Annotated[Engine, Option(help=say("What runs the arithmetic."))] = Engine.AUTO,
+    json: Json = False,
+) -> None:
+    """Read, split, scale, train, report, save."""
+    from pellucid.cli.train import Order, train
+
+    order = Order(file, target, task.value, out, hidden, epochs, seed, test_fraction, engine.value)
+    train(order, json=json)
+
+
+@app.command(help=say("Predict the rows of a table: CSV on stdout."))
+def predict(
+    model: ModelFile,
+    file: Annotated[Path, Argument(metavar="FILE", help=say("A table with the columns of training."))],
+    *,
+    proba: Annotated[bool, Option("--proba", help=say("Every class's probability, too."))] = False,
+    out: Annotated[Path | None, Option(metavar="CSV", help=say("A file, instead of stdout."))] = None,
+) -> None:
+    """Predict from a model file alone."""
+    from pellucid.cli.predict import predict
+
+    predict(model, file, proba=proba, out=out)
+
+
+@app.command(help=say("Say what is in a model file."))
+def inspect(model: ModelFile, *, json: Json = False) -> None:
+    """Describe a model file."""
+    from pellucid.cli.inspect import inspect
+
+    inspect(model, json=json)
+
+
+@app.command(help=say("Time Pellucid and its peers on this machine."))
+def bench(
+    room: Annotated[str | None, Argument(metavar="[ROOM]", help=say("neuron or mlp; else both."))] = None,
+    *,
+    threads: Annotated[int, Option(min=1, help=say("Threads for everybody."))] = 1,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Measure."""
+    from pellucid.cli import experiments
+
+    experiments.bench(room, threads=threads, data=data, json=json)

@@ -1,0 +1,51 @@
+"""The language in which Pellucid speaks: English, or Simplified Chinese under ``PELLUCID_LANG=zh``.
+
+``say("{n} epochs", n=3)`` is the text in the language of the moment. The English text is its own key, so the
+code reads as what it says; ``zh.json`` beside this file holds the Chinese. A text without an entry is said in
+English.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+__all__ = ["language", "say", "speaking"]
+
+_SPOKEN: ContextVar[str | None] = ContextVar("spoken", default=None)
+
+
+def language() -> str:
+    """Return ``"zh"`` where PELLUCID_LANG asks for Chinese (zh, zh_CN, zh_CN.UTF-8), else ``"en"``."""
+    asked = _SPOKEN.get() or os.environ.get("PELLUCID_LANG", "")
+    return "zh" if asked.strip().lower().replace("-", "_").partition(".")[0].split("_")[0] == "zh" else "en"
+
+
+@contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """Speak ``code`` within the block, whatever PELLUCID_LANG says (figures without a Chinese font do)."""
+    token = _SPOKEN.set(code)
+    try:
+        yield
+    finally:
+        _SPOKEN.reset(token)
+
+
+def say(english: str, **values: Any) -> str:
+    """Return ``english`` in the language of the moment, its ``{placeholders}`` filled from ``values``.
+
+    The first argument is always a literal, braces meant as such doubled: a test collects them all and asks
+    for the Chinese of each. The environment is read at each call, so that a notebook can change its mind.
+    """
+    text = _catalogue("zh").get(english, english) if language() == "zh" else english
+    return text.format(**values)
+
+
+@cache
+def _catalogue(code: str) -> dict[str, str]:
+    texts: dict[str, str] = json.loads(Path(__file__).with_name(f"{code}.json").read_text(encoding="utf-8"))
+    return texts

@@ -1,0 +1,1 @@
+"""How things run, no network named: steps, traces, the training loop, engines, progress."""

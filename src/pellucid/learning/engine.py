@@ -1,0 +1,247 @@
+"""Engines: who does the arithmetic of training. ``reference`` is readable NumPy, ``compiled`` whole epochs in Numba.
+
+Both run the same batches in the same order from the same memory (a ``Memory``), and agree to rounding. Which one
+runs is decided once, from the layers alone, and stored with the model: within an engine every run is bit-equal.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from pellucid.errors import InvalidArgumentError
+from pellucid.learning import reference
+from pellucid.learning.recipe import Problem, Recipe
+from pellucid.parts.activation import CODES
+from pellucid.parts.stack import Stack
+
+__all__ = ["CONVERGED", "DIVERGED", "ENGINES", "RUNNING", "Engine", "Memory", "named"]
+
+ENGINES = ("compiled", "reference")
+RUNNING, CONVERGED, DIVERGED = range(3)
+BEST_LOSS, NO_IMPROVEMENT, LOSS_SUM, WEIGHT_SUM, BATCH_LOSS = range(5)
+# Rows of a batch that predicting works on: its activations stay in the second-level cache.
+PREDICT_ROWS = 256
+
+
+@dataclass
+class Memory:
+    """What training changes besides the parameters, and carries from batch to batch.
+
+    ``slots`` (k, n) the optimizer's; ``safe`` (n,) the parameters after the last whole epoch; ``monitor`` (5,)
+    float64: best loss, epochs without improvement, the running sums of this epoch, the last batch's loss;
+    ``step`` batches so far.
+    """
+
+    slots: np.ndarray
+    safe: np.ndarray
+    monitor: np.ndarray = field(default_factory=lambda: np.array([np.inf, 0.0, 0.0, 0.0, np.nan]))
+    step: int = 0
+
+    def forget(self) -> None:
+        """Empty the optimizer's memory."""
+        self.slots[...] = 0
+        self.step = 0
+
+
+class Engine(Protocol):
+    """Trains a stack and predicts with it."""
+
+    name: str
+
+    def train(
+        self,
+        stack: Stack,
+        recipe: Recipe,
+        problem: Problem,
+        memory: Memory,
+        orders: np.ndarray,
+        start: int,
+        rates: np.ndarray,
+        losses: np.ndarray,
+    ) -> tuple[int, int]:
+        """Run the batches ``start`` to ``start + len(rates)`` of the epochs ``orders`` (E, n).
+
+        Writes each finished epoch's loss to ``losses`` (E,); returns (batches done, status).
+        """  # fmt: skip
+
+    def loss_and_gradient(self, stack: Stack, recipe: Recipe, problem: Problem) -> float:
+        """Write the gradient of the loss over all samples; return that loss."""
+
+    def predict(self, stack: Stack, X: np.ndarray) -> np.ndarray:
+        """Return the logits (n, K) for X (n, D)."""
+
+
+def named(name: str) -> Engine:
+    """Return the engine of that name; ``auto`` is the compiled one, which serves every dense stack."""
+    if name in {"auto", "compiled"}:
+        return Compiled()
+    if name == "reference":
+        return Reference()
+    raise InvalidArgumentError(f"engine must be auto, compiled or reference; got {name!r}")
+
+
+class Reference:
+    """NumPy, batch by batch: see ``reference.py``."""
+
+    name = "reference"
+
+    def train(
+        self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory,
+        orders: np.ndarray, start: int, rates: np.ndarray, losses: np.ndarray,
+    ) -> tuple[int, int]:  # fmt: skip
+        """See ``Engine.train``."""
+        per_epoch = -(-problem.size // recipe.batch_size)
+        for done, rate in enumerate(rates, start=1):
+            epoch, batch = divmod(start + done - 1, per_epoch)
+            rows = orders[epoch % len(orders), batch * recipe.batch_size : (batch + 1) * recipe.batch_size]
+            value, weight = reference.train_batch(
+                stack, recipe, problem, rows, memory.slots, memory.step + done, float(rate)
+            )
+            memory.monitor[BATCH_LOSS] = value
+            memory.monitor[LOSS_SUM] += value * (weight if recipe.loss.averaged else 1)
+            memory.monitor[WEIGHT_SUM] += weight
+            if batch == per_epoch - 1:
+                losses[epoch], stale = _close_epoch(memory.monitor, recipe)
+                if not (np.isfinite(losses[epoch]) and np.isfinite(stack.parameters.vector).all()):
+                    return done, DIVERGED
+                memory.safe[:] = stack.parameters.vector
+                if stale:
+                    return done, CONVERGED
+        return len(rates), RUNNING
+
+    def loss_and_gradient(self, stack: Stack, recipe: Recipe, problem: Problem) -> float:
+        """See ``Engine.loss_and_gradient``."""
+        return reference.batch_gradient(stack, recipe, problem, np.arange(problem.size))[0]
+
+    def predict(self, stack: Stack, X: np.ndarray) -> np.ndarray:
+        """See ``Engine.predict``."""
+        return reference.predict(stack, X)
+
+
+def _close_epoch(monitor: np.ndarray, recipe: Recipe) -> tuple[float, bool]:
+    """Return the epoch's loss and whether it has stopped improving; start the next sum."""
+    value = monitor[LOSS_SUM] / (monitor[WEIGHT_SUM] if recipe.loss.averaged else 1)
+    monitor[LOSS_SUM] = monitor[WEIGHT_SUM] = 0
+    improved = value <= monitor[BEST_LOSS] - recipe.tolerance
+    monitor[NO_IMPROVEMENT] = 0 if improved else monitor[NO_IMPROVEMENT] + 1
+    monitor[BEST_LOSS] = min(monitor[BEST_LOSS], value)
+    return float(value), 0 <= recipe.patience < monitor[NO_IMPROVEMENT]
+
+
+class Compiled:
+    """Whole epochs in compiled code: see ``compiled.py``. Buffers are allocated once a batch size."""
+
+    name = "compiled"
+
+    def __init__(self) -> None:
+        self._planned: tuple[Any, ...] = ()
+        self._rows = -1
+        self._work = np.zeros(0)
+        self._layout = np.zeros((7, 0), np.int64)
+
+    def _plan(self, stack: Stack, rows: int) -> dict[str, Any]:
+        """Return the arrays that describe a stack to compiled code, with room for batches of ``rows``."""
+        # All that a layout depends on: compiled code that was given another stack's would write where it must not.
+        wanted = (rows, stack.dtype, stack.sizes, stack.activations, stack.dropout, stack.bias)
+        if wanted != self._planned:
+            self._layout, size = _layout(stack, rows)
+            self._work, self._rows, self._planned = np.zeros(size, stack.dtype), rows, wanted
+        codes = [CODES[name] for name in ("identity", *stack.activations)]
+        return {
+            "work": self._work,
+            "sizes": np.array(stack.sizes, np.int64),
+            "layout": self._layout,
+            "codes": np.array(codes, np.int64),
+        }
+
+    def train(
+        self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory,
+        orders: np.ndarray, start: int, rates: np.ndarray, losses: np.ndarray,
+    ) -> tuple[int, int]:  # fmt: skip
+        """See ``Engine.train``."""
+        from pellucid.learning import compiled
+
+        plan = self._plan(stack, recipe.batch_size)
+        done, status = compiled.train(
+            problem.X, problem.Y, _typed_weights(problem), orders, recipe.batch_size, start, start + len(rates),
+            stack.parameters.vector, stack.parameters.gradient, memory.slots, memory.safe,
+            plan["work"], plan["sizes"], plan["layout"], plan["codes"],
+            np.array([0.0, *stack.dropout, 0.0]), stack.dropout_rng,
+            _loss_numbers(recipe), recipe.alpha, recipe.optimizer.code, recipe.optimizer.hyperparameters(),
+            memory.step, rates, memory.monitor, recipe.tolerance, recipe.patience, losses,
+        )  # fmt: skip
+        return done, status
+
+    def loss_and_gradient(self, stack: Stack, recipe: Recipe, problem: Problem) -> float:
+        """See ``Engine.loss_and_gradient``."""
+        from pellucid.learning import compiled
+
+        rows = min(PREDICT_ROWS, problem.size)
+        plan, parameters = self._plan(stack, rows), stack.parameters
+        return compiled.loss_and_gradient(
+            problem.X, problem.Y, _typed_weights(problem), parameters.vector, parameters.gradient,
+            plan["work"], plan["sizes"], plan["layout"], plan["codes"], stack.dropout_rng,
+            _loss_numbers(recipe), recipe.alpha, rows, np.zeros_like(parameters.vector),
+        )  # fmt: skip
+
+    def predict(self, stack: Stack, X: np.ndarray) -> np.ndarray:
+        """See ``Engine.predict``."""
+        from pellucid.learning import compiled
+
+        plan = self._plan(stack, min(PREDICT_ROWS, max(1, len(X))))
+        logits = np.empty((len(X), stack.sizes[-1]), stack.dtype)
+        compiled.predict(
+            X, stack.parameters.vector, plan["work"], plan["sizes"], plan["layout"], plan["codes"],
+            stack.dropout_rng, logits, self._rows,
+        )  # fmt: skip
+        return logits
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__()  # type: ignore[misc]  # buffers are rebuilt when they are needed
+
+
+def _typed_weights(problem: Problem) -> np.ndarray:
+    return problem.weights.astype(problem.X.dtype, copy=False)
+
+
+def _loss_numbers(recipe: Recipe) -> np.ndarray:
+    loss = recipe.loss
+    return np.array([loss.code, CODES[loss.link], loss.parameter, float(loss.averaged)])
+
+
+def _layout(stack: Stack, rows: int) -> tuple[np.ndarray, int]:
+    """Return where everything lies (see ``compiled.py``), and the size of ``work``, for batches of ``rows``.
+
+    First come the batch's X, Y and weights. A hidden layer's z, a and h share memory unless its slope needs
+    z (z apart) or dropout stands behind it (mask and h apart); the last layer's outputs stand beside its logits.
+    """
+    from pellucid.parts.activation import ACTIVATIONS
+
+    last = len(stack.sizes) - 1
+    layout = np.full((7, last + 1), -1, np.int64)
+    W, B, Z, A, M, H, D = range(7)
+    layout[H, 0] = 0
+    place = rows * (stack.sizes[0] + stack.sizes[-1] + 1)
+
+    def room(layer: int) -> int:
+        nonlocal place
+        start = -(-place // 16) * 16  # a cache line
+        place = start + rows * stack.sizes[layer]
+        return start
+
+    for layer in range(1, last + 1):
+        layout[W, layer] = stack.parameters.offset(f"weight{layer}")
+        if stack.bias:
+            layout[B, layer] = stack.parameters.offset(f"bias{layer}")
+        layout[Z, layer] = room(layer)
+        apart = layer == last or ACTIVATIONS[stack.activations[layer - 1]].needs_z
+        layout[A, layer] = room(layer) if apart else layout[Z, layer]
+        dropped = layer < last and stack.dropout[layer - 1] > 0
+        layout[M, layer] = room(layer) if dropped else -1
+        layout[H, layer] = room(layer) if dropped else layout[A, layer]
+        layout[D, layer] = room(layer)
+    return layout, place

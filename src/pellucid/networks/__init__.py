@@ -1,0 +1,1 @@
+"""The rooms: one network, one module; equations first, the estimator last."""

@@ -1,0 +1,642 @@
+"""What every network that is a stack of layers shares: scikit-learn's parameters, ``fit``, ``steps``, saving.
+
+A room says what its targets, its loss and its scores are; here its parameters become a Recipe, its data a
+Problem, and the one loop (``learning/loop.py``) runs. ``fit`` drains the same run that ``steps`` shows.
+"""
+
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from copy import deepcopy
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any, Self
+from zlib import crc32
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import check_is_fitted
+
+from pellucid.errors import (
+    DivergenceError,
+    InvalidArgumentError,
+    ModelFileError,
+    PellucidWarning,
+)
+from pellucid.learning import engine as engines
+from pellucid.learning.callback import CallbackSupport, told
+from pellucid.learning.estimator import (
+    check_boolean,
+    check_choice,
+    check_number,
+    check_seed,
+    checked_weights,
+    converted,
+    finite_outputs,
+    numeric,
+    unchanged_by_errors,
+    validated,
+)
+from pellucid.learning.lbfgs import iterations
+from pellucid.learning.loop import GRANULARITIES, Training, Validation
+from pellucid.learning.recipe import Problem, Recipe
+from pellucid.learning.step import Step, view
+from pellucid.learning.threads import limited_threads, threads_for
+from pellucid.parts.activation import ACTIVATIONS
+from pellucid.parts.initial import INITIAL_WEIGHTS
+from pellucid.parts.loss import Loss
+from pellucid.parts.optimizer import OPTIMIZERS, Optimizer
+from pellucid.parts.schedule import SCHEDULES, Schedule
+from pellucid.parts.stack import Stack
+from pellucid.saving import expect_names, expect_shape
+
+__all__ = ["StackEstimator"]
+
+# Multiply-adds of a batch up to which float64 costs next to nothing.
+SMALL_WORK = 1 << 17
+# Weights that are whole numbers count as copies of a sample where it is split, up to this many in all.
+MOST_COPIES = 10_000_000
+ClassFactors = Callable[[np.ndarray], np.ndarray]
+HIDDEN_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name != "exp")
+
+
+class StackEstimator(CallbackSupport, BaseEstimator):
+    """Base of the estimators over a ``Stack``. Subclasses give ``_encode``, ``_loss``, ``_scores`` and targets."""
+
+    # -- what a room says ------------------------------------------------------------------------------------
+
+    def _targets(self, y: Any, *, fresh: bool, classes: Any = None) -> np.ndarray:
+        """Learn what targets there are (when ``fresh``) and return y as the network sees it, (n, K)."""
+        raise NotImplementedError
+
+    def _encode(self, y: Any) -> np.ndarray:
+        """Return known targets as the network sees them, (n, K)."""
+        raise NotImplementedError
+
+    def _make_loss(self) -> Loss:
+        """Return the loss with its output link."""
+        raise NotImplementedError
+
+    def _score_logits(self, logits: np.ndarray, y: Any, weights: np.ndarray | None) -> float:
+        """Return what ``score`` would, from logits."""
+        raise NotImplementedError
+
+    def _stratify(self, y: Any) -> Any:
+        """Return the classes to split evenly into training and validation, or None."""
+        return None
+
+    # -- parameters ------------------------------------------------------------------------------------------
+
+    def _check_parameters(self) -> None:
+        for name in ("shuffle", "warm_start", "early_stopping", "nesterovs_momentum", "bias"):
+            check_boolean(name, getattr(self, name))
+        for name in ("alpha", "tol", "power_t", "warmup_epochs", "weight_decay"):
+            check_number(name, getattr(self, name), 0)
+        for name in ("beta_1", "beta_2", "rho"):
+            check_number(name, getattr(self, name), 0, 1, open_high=True)
+        for name in ("learning_rate_init", "epsilon", "step_factor"):
+            check_number(name, getattr(self, name), 0, open_low=True)
+        for name in ("max_iter", "max_fun", "step_size"):
+            check_number(name, getattr(self, name), 1, integer=True)
+        check_number("momentum", self.momentum, 0, 1)
+        check_number(
+            "validation_fraction",
+            self.validation_fraction,
+            0,
+            1,
+            open_low=bool(self.early_stopping),
+            open_high=True,
+        )
+        if not (isinstance(self.n_iter_no_change, float) and self.n_iter_no_change == np.inf):
+            check_number("n_iter_no_change", self.n_iter_no_change, 1, integer=True, otherwise=" or infinity")
+        if not (isinstance(self.batch_size, str) and self.batch_size == "auto"):
+            check_number("batch_size", self.batch_size, 1, integer=True, otherwise=" or 'auto'")
+        if not (isinstance(self.verbose, str) and self.verbose == "bar"):
+            verbose = int(self.verbose) if isinstance(self.verbose, bool | np.bool_) else self.verbose
+            check_number("verbose", verbose, 0, integer=True, otherwise=", a boolean or 'bar'")
+        check_choice("solver", self.solver, (*OPTIMIZERS, "lbfgs"))
+        check_choice("learning_rate", self.learning_rate, SCHEDULES)
+        check_choice("initial_weights", self.initial_weights, INITIAL_WEIGHTS)
+        check_choice("dtype", self.dtype, ("auto", "float32", "float64"))
+        check_choice("engine", self.engine, ("auto", *engines.ENGINES))
+        check_seed(self.random_state)
+        self._hidden_sizes()
+        self._per_hidden_layer("activation", self.activation)
+        self._per_hidden_layer("dropout", self.dropout)
+
+    def _hidden_sizes(self) -> tuple[int, ...]:
+        sizes = _each(self.hidden_layer_sizes)
+        for size in (self.hidden_layer_sizes,) if sizes is None else sizes:
+            if isinstance(size, bool | np.bool_) or not isinstance(size, int | np.integer) or size < 1:
+                raise InvalidArgumentError(
+                    f"hidden_layer_sizes must be whole numbers >= 1, got {self.hidden_layer_sizes!r}"
+                )
+        return (int(self.hidden_layer_sizes),) if sizes is None else tuple(int(size) for size in sizes)
+
+    def _per_hidden_layer(self, name: str, value: Any) -> tuple[Any, ...]:
+        """Return one value a hidden layer, from one for all or one for each."""
+        count, given = len(self._hidden_sizes()), _each(value)
+        each = (value,) * count if given is None else given
+        if len(each) != count:
+            raise InvalidArgumentError(f"{name} must have one value a hidden layer ({count}), got {value!r}")
+        for item in each or (value,):
+            if name == "activation":
+                check_choice(name, item, HIDDEN_ACTIVATIONS)
+            else:
+                check_number(name, item, 0, 1, open_high=True)
+        return each
+
+    def _choose_dtype(self, X: Any) -> np.dtype[Any]:
+        """Return the dtype to compute in: as asked, or float32 unless the work is too small for it to matter."""
+        if self.solver == "lbfgs":
+            return np.dtype(np.float64)
+        if self.dtype != "auto":
+            return np.dtype(self.dtype)
+        n, features = X.shape
+        sizes = (features, *self._hidden_sizes(), 1)
+        rows = n if self.batch_size == "auto" else min(n, self.batch_size)
+        work = min(rows, 200) * sum(a * b for a, b in pairwise(sizes))
+        small = work <= SMALL_WORK and not _is_single(X)
+        return np.dtype(np.float64 if small else np.float32)
+
+    def _recipe(self, n_samples: int, *, patience: int) -> Recipe:
+        sgd = self.solver == "sgd"
+        optimizer = Optimizer(
+            "adam" if self.solver == "lbfgs" else self.solver,
+            momentum=float(self.momentum) if sgd else 0.0,
+            nesterov=bool(self.nesterovs_momentum),
+            beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon,
+            weight_decay=self.weight_decay, rho=self.rho,
+        )  # fmt: skip
+        schedule = Schedule(
+            self.learning_rate, float(self.learning_rate_init), self.power_t,
+            factor=self.step_factor, period=self.step_size,
+            warmup_epochs=self.warmup_epochs, max_epochs=self.max_iter,
+        )  # fmt: skip
+        return Recipe(
+            self._make_loss(), optimizer, schedule, float(self.alpha), self._rows(n_samples),
+            bool(self.shuffle), float(self.tol), patience,
+        )  # fmt: skip
+
+    def _rows(self, n_samples: int) -> int:
+        """Return the batch size for that many samples."""
+        if self.batch_size == "auto":
+            return min(200, n_samples)
+        if self.batch_size > n_samples:
+            warnings.warn(
+                f"batch_size={self.batch_size} is more than the {n_samples} training samples; "
+                f"it is clipped to {n_samples}",
+                PellucidWarning,
+                stacklevel=2,
+            )
+        return min(int(self.batch_size), n_samples)
+
+    # -- running ---------------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
+        """Train on X (n, D) and y.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, D)
+        y : array-like of shape (n,) or (n, K)
+        sample_weight : array-like of shape (n,), optional
+            Weights >= 0. Zero is as if the sample were absent; in full-batch training two is as if it came twice.
+        X_val, y_val : optional
+            A validation set: its loss and score are recorded after every epoch, and decide early stopping in
+            place of ``validation_fraction``.
+
+        Raises
+        ------
+        InvalidArgumentError, InvalidDataError
+            A parameter or the data is not usable; the message says which and how to mend it.
+        DivergenceError
+            The loss or a weight left the finite numbers; the last finite weights are kept.
+
+        """
+        validation = (X_val, y_val)
+        run = self._run(X, y, sample_weight, validation, epochs=self.max_iter, granularity="chunk")
+        with closing(run):
+            for _ in run:
+                pass
+        return self
+
+    def steps(
+        self, X: Any, y: Any, granularity: str = "epoch", *,
+        sample_weight: Any = None, X_val: Any = None, y_val: Any = None,
+    ) -> Iterator[Step]:  # fmt: skip
+        """Train as ``fit`` does, and yield a Step after every epoch (or ``granularity="batch"``).
+
+        Each Step has ``epoch``, ``loss``, ``learning_rate``, ``parameters`` (flat), ``coefs``, ``intercepts``, and
+        with validation ``validation_loss`` and ``validation_score``; its arrays are read-only views. The network
+        is usable after every Step; closing the generator ends training there.
+        """
+        check_choice("granularity", granularity, GRANULARITIES[:2])
+        run = self._run(X, y, sample_weight, (X_val, y_val), epochs=self.max_iter, granularity=granularity)
+        with closing(run):
+            for number, rate in enumerate(run, start=1):
+                yield self._step(granularity, number, rate)
+
+    def _learns_in_parts(self) -> bool:
+        """Whether there is a ``partial_fit``: L-BFGS needs all the data at once."""
+        return bool(self.solver != "lbfgs")
+
+    def _fit_part(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
+        """Train one more epoch on these samples; the optimizer goes on where it was."""
+        run = self._run(X, y, sample_weight, (None, None), epochs=1, granularity="chunk", partial=True, classes=classes)
+        with closing(run):
+            for _ in run:
+                pass
+        return self
+
+    def _run(
+        self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any], *,
+        epochs: int, granularity: str, partial: bool = False, classes: Any = None,
+    ) -> Generator[float]:  # fmt: skip
+        """Train; yield the learning rate after each advance. The estimator is whole after every yield."""
+        with unchanged_by_errors(self):
+            problem, recipe, watch = self._prepare(X, y, sample_weight, validation, partial, classes)
+        training, self.interrupted_ = self._training, False
+        if granularity == "chunk" and (self.verbose or getattr(self, "_skl_callbacks", None)):
+            granularity = "epoch"
+        if self.solver == "lbfgs":
+            advances = self._lbfgs(problem, recipe, watch)
+        else:
+            advances = training.run(self._engine, recipe, problem, epochs, granularity, watch, self.n_threads_)
+        first, seen = training.epoch, self.t_
+        data = {
+            "X": X,
+            "y": y,
+            "metadata": None if sample_weight is None else {"sample_weight": sample_weight},
+        }
+        try:
+            with told(self, data, epochs, self._fitted_attributes) as listeners:
+                for _ in advances:
+                    self._publish(training.epoch - first, seen, problem.size)
+                    stop = [listener(*self._latest()) for listener in listeners if training.batch == 0]
+                    yield recipe.schedule.rate if self.solver == "lbfgs" else training.rate
+                    if any(stop):
+                        training.finished = True
+                        break
+        except KeyboardInterrupt:
+            training.interrupted()
+            self.interrupted_ = True
+            warnings.warn(
+                f"training interrupted: the model is as it was after epoch {training.epoch}, and usable",
+                PellucidWarning,
+                stacklevel=3,
+            )
+        finally:
+            training.keep_best()
+            self._publish(training.epoch - first, seen, problem.size)
+        if not (partial or training.finished or self.interrupted_ or self._patience < 0):
+            self._warn_of_limits()
+
+    def _warn_of_limits(self) -> None:
+        limit = f"max_iter={self.max_iter} epochs"
+        if self.n_iter_ < self.max_iter:
+            limit = f"max_fun={self.max_fun} evaluations of the loss"
+        name = limit.partition("=")[0]
+        warnings.warn(
+            f"training stopped after {limit} and was still improving; "
+            f"raise {name}, or set n_iter_no_change >= max_iter if that is as meant",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+    def _prepare(
+        self, X: Any, y: Any, sample_weight: Any, given: tuple[Any, Any], partial: bool, classes: Any
+    ) -> tuple[Problem, Recipe, Validation | None]:
+        """Check everything that was given; build the network, or make the one that is there ready to go on."""
+        self._check_parameters()
+        known = self.__sklearn_is_fitted__()
+        fresh = not (known and (partial or self.warm_start))
+        X = numeric(self, X, reset=not (known and partial))
+        self._dtype = self._choose_dtype(X) if fresh else self.stack_.dtype
+        X, y, weights = self._data(converted(X, self._dtype), y, sample_weight)
+        Y = self._targets(y, fresh=fresh, classes=classes)
+        class_factors = self._class_factors(y, weights)
+        seed = int(check_seed(self.random_state).randint(2**31 - 1)) if fresh else self._seed
+        held_out = None if partial else self._given_validation(*given)
+        stopping = bool(self.early_stopping) and not partial and self.solver != "lbfgs"
+        if held_out is None and stopping:
+            (kept, weights), (out, out_weights) = self._split(X, y, Y, weights, seed)
+            held_out = (X[out], y[out], out_weights)
+            X, y, Y = X[kept], y[kept], Y[kept]
+        weights = _product(weights, class_factors, y)
+        problem = Problem(X, Y, np.zeros(0, X.dtype) if weights is None else weights.astype(X.dtype))
+        recipe = self._recipe(problem.size, patience=-1 if partial or stopping else self._patience)
+        watch = None
+        if held_out is not None:
+            X_val, y_val, val_weights = held_out
+            parts = (X_val, y_val, self._encode(y_val), _product(val_weights, class_factors, y_val))
+            watch = self._validation(recipe, parts, stopping)
+        self._begin((X.shape[1], *self._hidden_sizes(), Y.shape[1]), recipe, fresh, seed)
+        return problem, recipe, watch
+
+    def _validation(self, recipe: Recipe, parts: tuple[Any, ...], stopping: bool) -> Validation:
+        """Return how to measure loss and score on X, y, y encoded, and weights: as training weighs them."""
+        X, y, Y, weights = parts
+        engine = engines.named(self.engine)  # of its own, since its buffers fit the rows that it predicts
+
+        def measure() -> tuple[float, float]:
+            with limited_threads(self.n_threads_):
+                logits = engine.predict(self.stack_, X)
+            with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite says so itself
+                rows = recipe.loss.rows(logits, Y)
+            total = float((rows if weights is None else rows * weights).sum(dtype=np.float64))
+            count = float(len(rows) if weights is None else weights.sum())
+            return total / count if recipe.loss.averaged else total, self._score_logits(logits, y, weights)
+
+        return Validation(measure, stopping, int(min(self.n_iter_no_change, self.max_iter)))
+
+    def _data(self, X: np.ndarray, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return X, y and the weights as arrays, without the samples of weight zero."""
+        y = self._check_y(y, len(X))
+        weights = checked_weights(sample_weight, len(X))
+        if weights is not None and not weights.all():
+            kept = weights > 0
+            X, y, weights = X[kept], y[kept], weights[kept]
+        return X, y, weights
+
+    def _given_validation(self, X_val: Any, y_val: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None] | None:
+        if (X_val is None) != (y_val is None):
+            raise InvalidArgumentError("X_val and y_val belong together: give both, or neither")
+        if X_val is None:
+            return None
+        X_val = validated(self, X_val, self._dtype, reset=False)
+        return X_val, self._check_y(y_val, len(X_val)), None
+
+    def _split(
+        self, X: np.ndarray, y: np.ndarray, Y: np.ndarray, weights: np.ndarray | None, seed: int
+    ) -> tuple[tuple[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray | None]]:
+        """Return the rows to train on with their weights, and the rows to validate on with theirs.
+
+        A weight that is a whole number w stands for w samples, which may fall on both sides. Who is held out
+        depends on the seed and the samples, not on their order: so weights are as good as copies here too.
+        """
+        copies = np.arange(len(X))
+        counted = weights is not None and not (weights % 1).any() and weights.sum() <= MOST_COPIES
+        if weights is not None and counted:
+            copies = np.repeat(copies, weights.astype(np.int64))
+        keys = np.array([crc32(target + 0.0, crc32(x + 0.0)) for x, target in zip(X, Y, strict=True)])
+        copies = copies[np.argsort(keys[copies], kind="stable")]
+        strata = self._strata(y[copies])
+        kept, out = train_test_split(copies, test_size=self.validation_fraction, stratify=strata, random_state=seed)
+
+        def part(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+            rows, count = np.unique(chosen, return_counts=True)
+            return rows, None if weights is None else count.astype(np.float64) if counted else weights[rows]
+
+        return part(kept), part(out)
+
+    def _strata(self, y: np.ndarray) -> np.ndarray | None:
+        """Return the classes to split evenly; raise InvalidArgumentError where a split would miss one."""
+        fraction, n = self.validation_fraction, len(y)
+        strata: np.ndarray | None = self._stratify(y)
+        least = 2 if strata is None else len(np.unique(strata))
+        count = int(np.ceil(fraction * n))
+        if count < least or n - count < least:
+            raise InvalidArgumentError(
+                f"validation_fraction={fraction:g} leaves {count} of {n} samples to validate on and {n - count} to "
+                f"train on, fewer than {least}, one of each class; choose another validation_fraction or give X_val"
+            )
+        if strata is not None and np.unique(strata, return_counts=True)[1].min() < 2:
+            raise InvalidArgumentError(
+                "early_stopping splits off validation_fraction of every class, but a class has one sample only; "
+                "give X_val and y_val, or set early_stopping=False"
+            )
+        return strata
+
+    def _begin(self, sizes: tuple[int, ...], recipe: Recipe, fresh: bool, seed: int) -> None:
+        """Build the network, or make the one that is there ready to go on."""
+        if fresh:
+            rng = np.random.default_rng(seed)
+            dropout = [float(rate) for rate in self._per_hidden_layer("dropout", self.dropout)]
+            names = self._per_hidden_layer("activation", self.activation)
+            stack = Stack(sizes, names, bias=bool(self.bias), dropout=dropout, dtype=self._dtype)
+            stack.initialise(self.initial_weights, rng)
+            self._adopt(Training.begin(stack, recipe, rng), engines.named(self.engine), seed)
+            self.t_ = 0
+        elif sizes != self.stack_.sizes or bool(self.bias) != self.stack_.bias:
+            raise InvalidArgumentError(
+                f"this network has layers {self.stack_.sizes}, but hidden_layer_sizes and the data now ask for "
+                f"{sizes}; set warm_start=False to start anew"
+            )
+        self._training.resume(self.solver, recipe.optimizer.slots)
+        self.n_threads_ = threads_for(recipe.batch_size * max(weight.size for weight in self.stack_.weights))
+
+    def _adopt(self, training: Training, engine: engines.Engine, seed: int) -> None:
+        self._training, self._engine, self._seed = training, engine, seed
+        self.stack_, self.engine_ = training.stack, engine.name
+        self.n_layers_, self.n_outputs_ = len(training.stack.sizes), training.stack.sizes[-1]
+        self.out_activation_ = self._make_loss().link
+
+    def _lbfgs(self, problem: Problem, recipe: Recipe, watch: Validation | None) -> Iterator[Training]:
+        training, vector = self._training, self.stack_.parameters.vector
+        best = training.memory.monitor[engines.BEST_LOSS :][:1]
+        evaluations = 0
+        with limited_threads(self.n_threads_):
+            training.memory.safe[:] = vector
+
+        def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            nonlocal evaluations
+            evaluations += 1
+            vector[:] = theta
+            with limited_threads(self.n_threads_):
+                loss = self._engine.loss_and_gradient(self.stack_, recipe, problem)
+            return loss, self.stack_.parameters.gradient.copy()
+
+        limits = {"max_iter": self.max_iter, "max_fun": self.max_fun, "tolerance": self.tol}
+        first = training.epoch
+        for theta, loss in iterations(objective, vector.copy(), **limits):
+            if not np.isfinite(loss):
+                vector[:] = training.memory.safe
+                raise DivergenceError(
+                    f"L-BFGS diverged in iteration {training.epoch + 1}: the loss is {loss}; "
+                    "scale the data or raise alpha"
+                )
+            vector[:] = theta
+            training.memory.safe[:] = theta
+            training.epoch += 1
+            training.loss_curve.append(loss)
+            best[0] = min(best[0], loss)
+            if watch is not None:
+                training.validate(recipe, watch)
+            yield training
+        vector[:] = training.memory.safe
+        training.finished = training.epoch - first < self.max_iter and evaluations < self.max_fun
+
+    # -- what can be seen ------------------------------------------------------------------------------------
+
+    @property
+    def _patience(self) -> int:
+        return -1 if self.n_iter_no_change >= self.max_iter else int(self.n_iter_no_change)
+
+    def _latest(self) -> tuple[int, float, float | None]:
+        """Return the last epoch's number in this fit, its loss, and its validation score."""
+        training = self._training
+        return (
+            self.n_iter_,
+            training.loss_curve[-1],
+            training.validation_scores[-1] if training.validation_scores else None,
+        )
+
+    def _publish(self, epochs: int, seen: int, n_samples: int) -> None:
+        """Set the attributes that scikit-learn's users look at, after so many epochs of this fit."""
+        self.n_iter_, self.t_ = int(epochs), int(seen + epochs * n_samples)
+        self._publish_curves()
+
+    def _publish_curves(self) -> None:
+        training = self._training
+        self.loss_curve_ = list(training.loss_curve)
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
+        stopping = self.early_stopping and self.solver != "lbfgs"
+        self.best_loss_ = None if stopping else float(training.memory.monitor[engines.BEST_LOSS])
+        self.validation_loss_curve_ = list(training.validation_losses) or None
+        self.validation_scores_ = list(training.validation_scores) or None
+        self.best_validation_score_ = max(training.validation_scores, default=None)
+
+    def _fitted_attributes(self) -> dict[str, Any]:
+        """Return what makes a copy of this estimator one that had stopped now, and stays as it is."""
+        training = deepcopy(self._training)
+        training.keep_best()
+        return {"_training": training, "stack_": training.stack, "_engine": engines.named(self.engine_)}
+
+    def _step(self, kind: str, number: int, rate: float) -> Step:
+        training = self._training
+        loss = self.loss_ if training.batch == 0 else float(training.memory.monitor[engines.BATCH_LOSS])
+        values: dict[str, Any] = {
+            "epoch": training.epoch + (training.batch > 0),
+            "loss": loss,
+            "learning_rate": rate,
+        }
+        if kind == "batch":
+            values |= {"batch": training.batch, "loss": float(training.memory.monitor[engines.BATCH_LOSS])}
+        if training.validation_scores:
+            values["validation_loss"] = training.validation_losses[-1]
+            values["validation_score"] = training.validation_scores[-1]
+        values["parameters"] = view(self.stack_.parameters.vector)
+        values["gradient"] = view(self.stack_.parameters.gradient)
+        values["coefs"] = [view(weight) for weight in self.stack_.weights]
+        values["intercepts"] = [view(bias) for bias in self.stack_.biases]
+        return Step(kind, number, MappingProxyType(values))
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """The weight matrices, one a layer, (D, H) to (H, K): views of ``stack_.parameters.vector``."""
+        return self.stack_.weights
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """The biases, one vector a layer, (H,) to (K,); empty with ``bias=False``."""
+        return self.stack_.biases
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "stack_")
+
+    def _logits(self, X: Any) -> np.ndarray:
+        """Return the last weighted sums (n, K), in float32 for X in float32 and in float64 for any other X."""
+        check_is_fitted(self)
+        X = numeric(self, X, reset=False)
+        dtype = np.float32 if _is_single(X) else np.float64
+        X = converted(X, self.stack_.dtype)
+        threads = threads_for(engines.PREDICT_ROWS * max(weight.size for weight in self.stack_.weights))
+        with limited_threads(threads), np.errstate(over="ignore", invalid="ignore"):
+            logits = self._engine.predict(self.stack_, X)
+        return finite_outputs(logits, X).astype(dtype, copy=False)
+
+    # -- saving ----------------------------------------------------------------------------------------------
+
+    def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what a model file keeps: see ``pellucid.saving``."""
+        check_is_fitted(self)
+        state, arrays = self._training.to_arrays()
+        monitor = arrays.pop("monitor")
+        header = {
+            "parameters": self.get_params(deep=False),
+            "attributes": {name: getattr(self, name) for name in self._kept() if hasattr(self, name)},
+            "training": state | {"monitor": monitor.tolist()},
+            "engine": self.engine_,
+            "dtype": self._dtype.name,
+        }
+        return header, self.stack_.parameters.views | {f"training.{name}": value for name, value in arrays.items()}
+
+    @classmethod
+    def from_file(cls, entries: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        """Return the model of which ``to_file`` told; raise ModelFileError where the two disagree."""
+        try:
+            model = cls(**entries["parameters"])
+            model._check_parameters()
+            for name, value in entries["attributes"].items():
+                if name not in model._kept():
+                    raise ModelFileError(f"holds an attribute {name!r}, which a {cls.__name__} does not have")
+                setattr(model, name, value)
+            model._restore(entries, dict(arrays))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            if isinstance(error, ModelFileError):
+                raise
+            raise ModelFileError(f"does not describe a {cls.__name__}: {error}") from error
+        return model
+
+    def _restore(self, entries: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        sizes = (self.n_features_in_, *self._hidden_sizes(), self._count_outputs())
+        dropout = [float(rate) for rate in self._per_hidden_layer("dropout", self.dropout)]
+        names = self._per_hidden_layer("activation", self.activation)
+        self._dtype = np.dtype(entries["dtype"])
+        stack = Stack(sizes, names, bias=bool(self.bias), dropout=dropout, dtype=self._dtype)
+        for name, place in stack.parameters.views.items():
+            place[...] = expect_shape(arrays, name, place.shape)
+        state = {
+            name.removeprefix("training."): value for name, value in arrays.items() if name.startswith("training.")
+        }
+        expect_names(arrays, [*stack.parameters.views, *(f"training.{name}" for name in state)])
+        n = stack.parameters.vector.size
+        expect_shape(arrays, "training.safe", (n,))
+        expect_shape(arrays, "training.slots", (arrays["training.slots"].shape[0], n))
+        header = entries["training"]
+        state["monitor"] = np.array(header["monitor"], np.float64)
+        self._adopt(Training.from_arrays(stack, header, state), engines.named(entries["engine"]), int(self._seed))
+        rows = self.batch_size if self.batch_size != "auto" else 200
+        self.n_threads_ = threads_for(rows * max(weight.size for weight in stack.weights))
+        self._publish_curves()
+
+    def _kept(self) -> tuple[str, ...]:
+        """Return the attributes that a model file keeps besides parameters and weights."""
+        return ("n_features_in_", "feature_names_in_", "preprocessing_", "n_iter_", "t_", "_seed")
+
+    def _count_outputs(self) -> int:
+        """Return how many outputs the targets ask for."""
+        raise NotImplementedError
+
+    def _check_y(self, y: Any, n_samples: int) -> np.ndarray:
+        """Return y as an array of n_samples rows."""
+        raise NotImplementedError
+
+    def _class_factors(self, y: np.ndarray, weights: np.ndarray | None) -> ClassFactors | None:
+        """Return a function from targets to how much each counts for its class, or None."""
+        return None
+
+
+def _each(value: Any) -> tuple[Any, ...] | None:
+    """Return the elements of a sequence, or None for a single value."""
+    try:
+        single = isinstance(value, str) or np.ndim(value) == 0
+    except ValueError:  # a ragged nest
+        single = False
+    return None if single else tuple(value)
+
+
+def _is_single(X: Any) -> bool:
+    """Whether numbers are float32 or smaller floats, in whatever byte order."""
+    return X.dtype.kind == "f" and X.dtype.itemsize <= 4
+
+
+def _product(weights: np.ndarray | None, class_factors: ClassFactors | None, y: np.ndarray) -> np.ndarray | None:
+    """Return the weights of samples times those of their classes."""
+    if class_factors is None:
+        return weights
+    factors = class_factors(y)
+    return factors if weights is None else weights * factors

@@ -1,0 +1,1 @@
+"""The vocabulary, one word a file: activations, losses, optimizers, schedules, layers, parameters."""

@@ -1,0 +1,56 @@
+"""Compiled optimizers: one pass over the flat parameter vector. See ``parts/optimizer.py``."""
+
+import math
+
+from pellucid.parts.compiling import kernel
+from pellucid.parts.optimizer import OPTIMIZERS
+
+__all__ = ["update"]
+
+SGD = OPTIMIZERS.index("sgd")
+RMSPROP = OPTIMIZERS.index("rmsprop")
+
+
+@kernel()
+def update(code, theta, gradient, slots, hyper, step, rate):
+    """Change theta (n,) in place; slots (k, n); hyper as ``Optimizer.hyperparameters`` gives it."""
+    number = theta.dtype.type
+    one = number(1)
+    first, epsilon = number(hyper[0]), number(hyper[2])
+    if code == SGD:
+        alpha = number(rate)
+        if first == 0:
+            for i in range(theta.size):
+                theta[i] -= alpha * gradient[i]
+            return
+        nesterov = hyper[4] != 0
+        velocity = slots[0]
+        for i in range(theta.size):
+            g = gradient[i]
+            v = first * velocity[i] + g
+            velocity[i] = v
+            theta[i] -= alpha * (g + first * v if nesterov else v)
+        return
+    if code == RMSPROP:
+        alpha = number(rate)
+        square = slots[0]
+        for i in range(theta.size):
+            g = gradient[i]
+            v = first * square[i] + (one - first) * g * g
+            square[i] = v
+            theta[i] -= alpha * g / (math.sqrt(v) + epsilon)
+        return
+    # Both bias corrections are folded into two scalars: no division is left but one.
+    second = number(hyper[1])
+    root = number(1 / math.sqrt(1 - hyper[1] ** step))
+    alpha = number(rate / (1 - hyper[0] ** step))
+    keep = number(1 - rate * hyper[3])
+    rest_1, rest_2 = number(1 - hyper[0]), number(1 - hyper[1])
+    mean, square = slots[0], slots[1]
+    for i in range(theta.size):
+        g = gradient[i]
+        m = first * mean[i] + rest_1 * g
+        v = second * square[i] + rest_2 * (g * g)
+        mean[i] = m
+        square[i] = v
+        theta[i] = keep * theta[i] - alpha * m / (math.sqrt(v) * root + epsilon)

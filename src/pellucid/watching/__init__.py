@@ -1,0 +1,26 @@
+"""Watching: pictures, the terminal and the report, all of which only read Steps, Traces and Results."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pellucid.watching.plots import figures, plot
+    from pellucid.watching.report import write_report
+    from pellucid.watching.style import chinese_font
+    from pellucid.watching.terminal import watch
+
+_WHERE = {
+    "chinese_font": "style",
+    "figures": "plots",
+    "plot": "plots",
+    "watch": "terminal",
+    "write_report": "report",
+}
+
+__all__ = ["chinese_font", "figures", "plot", "watch", "write_report"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,116 @@
+"""Every text has its Chinese, with the same placeholders, and no Chinese stands unused."""
+
+import ast
+import json
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pellucid
+from pellucid.language import language, say, speaking
+
+SOURCE = Path(pellucid.__file__).parent
+CHINESE = json.loads((SOURCE / "language" / "zh.json").read_text(encoding="utf-8"))
+
+
+def calls_of_say():
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say":
+                yield f"{path.relative_to(SOURCE)}:{node.lineno}", node
+
+
+def literals():
+    return {
+        node.args[0].value: where
+        for where, node in calls_of_say()
+        if node.args and isinstance(node.args[0], ast.Constant)
+    }
+
+
+def placeholders(text):
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def test_say_is_always_given_a_literal():
+    wrong = [
+        where
+        for where, node in calls_of_say()
+        if len(node.args) != 1 or not isinstance(node.args[0], ast.Constant) or not isinstance(node.args[0].value, str)
+    ]
+    assert not wrong, f"say() needs one string literal, so that it can be translated: {wrong}"
+
+
+def test_say_is_given_every_value_that_its_text_names_and_no_other():
+    wrong = [
+        where
+        for where, node in calls_of_say()
+        if all(keyword.arg for keyword in node.keywords)
+        and placeholders(node.args[0].value) != {keyword.arg for keyword in node.keywords}
+    ]
+    assert not wrong, f"placeholders and keyword arguments differ: {wrong}"
+
+
+def test_every_text_has_its_chinese():
+    missing = {text: where for text, where in literals().items() if text not in CHINESE}
+    assert not missing, f"add to language/zh.json: {missing}"
+
+
+def test_no_chinese_stands_unused():
+    unused = sorted(set(CHINESE) - set(literals()))
+    assert not unused, f"no say() in src has: {unused}"
+
+
+def test_chinese_keeps_the_placeholders():
+    wrong = [text for text, chinese in CHINESE.items() if placeholders(text) != placeholders(chinese)]
+    assert not wrong
+
+
+def test_no_english_text_is_given_twice_in_the_catalogue():
+    keys = []
+    json.loads(
+        (SOURCE / "language" / "zh.json").read_text(encoding="utf-8"),
+        object_pairs_hook=lambda pairs: keys.extend(key for key, _ in pairs),
+    )
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("asked", ["zh", "zh_CN", "zh-Hans", "ZH", "zh_CN.UTF-8", " zh "])
+def test_chinese_is_asked_for_in_several_ways(monkeypatch, asked):
+    monkeypatch.setenv("PELLUCID_LANG", asked)
+    assert language() == "zh"
+
+
+@pytest.mark.parametrize("asked", ["", "en", "fr_FR", "tlh", "zhuang"])
+def test_any_other_language_is_english(monkeypatch, asked):
+    monkeypatch.setenv("PELLUCID_LANG", asked)
+    assert language() == "en"
+
+
+def test_say_reads_the_environment_at_each_call(monkeypatch):
+    monkeypatch.setattr("pellucid.language._catalogue", lambda code: {"{n} epochs": "{n} 轮"})
+    monkeypatch.setenv("PELLUCID_LANG", "zh")
+    assert say("{n} epochs", n=3) == "3 轮"
+    monkeypatch.delenv("PELLUCID_LANG")
+    assert say("{n} epochs", n=3) == "3 epochs"
+
+
+def test_speaking_overrules_the_environment_and_gives_it_back(monkeypatch):
+    monkeypatch.setenv("PELLUCID_LANG", "zh")
+    with speaking("en"):
+        assert language() == "en"
+    assert language() == "zh"
+
+
+def test_a_text_without_chinese_is_said_in_english(monkeypatch):
+    monkeypatch.setenv("PELLUCID_LANG", "zh")
+    assert say("no such entry {n}", n=1) == "no such entry 1"
+
+
+def test_language_imports_nothing_heavy():
+    code = "import sys, pellucid.language; print({'numpy', 'sklearn', 'rich', 'matplotlib'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
