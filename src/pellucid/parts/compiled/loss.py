@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.parts.activation import CODES
 from pellucid.parts.compiled.activation import activate, exp, logistic, multiply_by_slope
+from pellucid.parts.compiled.memory import floor
 from pellucid.parts.compiled.product import copy
 from pellucid.parts.compiling import kernel
 from pellucid.parts.loss import LOSSES
@@ -34,32 +35,40 @@ def outputs(link, z, p, columns):
         return
     exponentials(z, p, columns)
     for start in range(0, z.size, columns):
-        row = p[start : start + columns]
-        total = sum_of(row)
-        for j in range(columns):
-            row[j] /= total
+        total = sum_of(p, start, columns)
+        for j in range(start, start + columns):
+            p[j] /= total
 
 
 @kernel(exact=True, inner=True)
 def exponentials(z, e, columns):
     """Write e = exp(z - max of its row), for flat z (rows * columns,)."""
     for start in range(0, z.size, columns):
-        row, out = z[start : start + columns], e[start : start + columns]
-        top = row[0]
-        for j in range(1, columns):
-            top = row[j] if row[j] > top else top
-        for j in range(columns):
-            out[j] = row[j] - top
+        top = largest(z, start, columns)
+        for j in range(start, start + columns):
+            e[j] = z[j] - top
     for i in range(e.size):
         e[i] = exp(e[i])
 
 
+# A row is given by its vector and its start: a slice for each would cost more than the row itself.
+
+
 @kernel(inner=True)
-def sum_of(row):
-    """Return the sum of a vector."""
-    total = row.dtype.type(0)
-    for j in range(row.size):
-        total += row[j]
+def largest(z, start, columns):
+    """Return the maximum of a row."""
+    top = z[start]
+    for j in range(start + 1, start + columns):
+        top = z[j] if z[j] > top else top
+    return top
+
+
+@kernel(inner=True)
+def sum_of(z, start, columns):
+    """Return the sum of a row."""
+    total = z.dtype.type(0)
+    for j in range(start, start + columns):
+        total += z[j]
     return total
 
 
@@ -87,34 +96,27 @@ def _focal(log_p, q, gamma):
 
 
 @kernel(exact=True, inner=True)
-def _softmax_row(code, parameter, z, y, d):
-    """Turn d = exp(z - max z) into softmax(z) - y (or the focal slope) of one row; return its loss."""
-    total, value = sum_of(d), 0.0
-    log_total, top = math.log(float(total)), z[0]
-    for j in range(1, z.size):
-        top = z[j] if z[j] > top else top
-    for j in range(z.size):
-        if y[j] != 0:  # 0 times an infinite logit is no loss
-            value += y[j] * (log_total - (float(z[j]) - top))
-    if code == LOG_LOSS:
-        for j in range(z.size):
-            d[j] = d[j] / total - y[j]
-        return value
-    value, outer = _focal(-value, -math.expm1(-value), parameter)
-    for j in range(z.size):
-        d[j] = d.dtype.type(outer) * (y[j] - d[j] / total)
-    return value
-
-
-@kernel(exact=True, inner=True)
 def _softmax_loss(code, parameter, z, y, weights, d, columns):
-    """Cross-entropy or focal loss over softmax: one true class a row."""
+    """Write softmax(z) - y (or the focal slope) to d, and return the cross-entropy (or the focal loss)."""
     exponentials(z, d, columns)
+    one, zero, least = z.dtype.type(1), z.dtype.type(0), floor(d)
     total = 0.0
-    for i in range(z.size // columns):
-        a, b = i * columns, (i + 1) * columns
-        value = _softmax_row(code, parameter, z[a:b], y[a:b], d[a:b])
-        total += value * (weights[i] if weights.size else 1.0)
+    for start in range(0, z.size, columns):
+        size, top = sum_of(d, start, columns), largest(z, start, columns)
+        log_size, inverse, value = math.log(float(size)), one / size, 0.0
+        for j in range(start, start + columns):
+            if y[j] != 0:  # 0 times an infinite logit is no loss
+                value += y[j] * (log_size - (float(z[j]) - top))
+        if code == LOG_LOSS:
+            for j in range(start, start + columns):
+                slope = d[j] * inverse - y[j]
+                d[j] = zero if abs(slope) < least else slope
+        else:
+            value, outer = _focal(-value, -math.expm1(-value), parameter)
+            outer = d.dtype.type(outer)
+            for j in range(start, start + columns):
+                d[j] = outer * (y[j] - d[j] * inverse)
+        total += value * (weights[start // columns] if weights.size else 1.0)
     return total
 
 

@@ -1,9 +1,19 @@
-"""Views without reference counts: a counted view costs two atomic operations, more than a tiny product."""
+"""What memory costs compiled code: views without reference counts, and numbers too small to be quick.
+
+A counted view costs two atomic operations, more than a tiny product. A subnormal number costs a hundred times a
+normal one, and training makes them: momentum that fades, probabilities of what is out of the question. Where they
+would stay, numbers below ``floor`` count as zero.
+"""
 
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["uncounted"]
+from pellucid.parts.compiling import kernel
+
+__all__ = ["floor", "uncounted"]
+
+# Some 2**24 times the smallest normal numbers, so that a product with a small weight is a normal number, too.
+FLOOR_32, FLOOR_64 = 2e-31, 4e-301
 
 
 @intrinsic
@@ -17,3 +27,9 @@ def uncounted(typing_context, array):
         return out._getvalue()
 
     return array(array), build
+
+
+@kernel(inner=True)
+def floor(array):
+    """Return the size below which a number of the array's dtype counts as zero."""
+    return array.dtype.type(FLOOR_32 if array.itemsize == 4 else FLOOR_64)

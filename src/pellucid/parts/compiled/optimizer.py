@@ -2,6 +2,7 @@
 
 import math
 
+from pellucid.parts.compiled.memory import floor
 from pellucid.parts.compiling import kernel
 from pellucid.parts.optimizer import OPTIMIZERS
 
@@ -15,7 +16,8 @@ RMSPROP = OPTIMIZERS.index("rmsprop")
 def update(code, theta, gradient, slots, hyper, step, rate):
     """Change theta (n,) in place; slots (k, n); hyper as ``Optimizer.hyperparameters`` gives it."""
     number = theta.dtype.type
-    one = number(1)
+    one, zero = number(1), number(0)
+    least, least_square = floor(theta), floor(theta) * number(2**-24)
     first, epsilon = number(hyper[0]), number(hyper[2])
     if code == SGD:
         alpha = number(rate)
@@ -28,6 +30,7 @@ def update(code, theta, gradient, slots, hyper, step, rate):
         for i in range(theta.size):
             g = gradient[i]
             v = first * velocity[i] + g
+            v = v if abs(v) >= least else zero
             velocity[i] = v
             theta[i] -= alpha * (g + first * v if nesterov else v)
         return
@@ -37,6 +40,7 @@ def update(code, theta, gradient, slots, hyper, step, rate):
         for i in range(theta.size):
             g = gradient[i]
             v = first * square[i] + (one - first) * g * g
+            v = v if v >= least_square else zero
             square[i] = v
             theta[i] -= alpha * g / (math.sqrt(v) + epsilon)
         return
@@ -51,6 +55,8 @@ def update(code, theta, gradient, slots, hyper, step, rate):
         g = gradient[i]
         m = first * mean[i] + rest_1 * g
         v = second * square[i] + rest_2 * (g * g)
+        m = m if abs(m) >= least else zero
+        v = v if v >= least_square else zero
         mean[i] = m
         square[i] = v
         theta[i] = keep * theta[i] - alpha * m / (math.sqrt(v) * root + epsilon)
