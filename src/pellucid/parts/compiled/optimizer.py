@@ -42,7 +42,8 @@ def update(code, theta, gradient, slots, hyper, step, rate):
             v = first * square[i] + (one - first) * g * g
             v = v if v >= least_square else zero
             square[i] = v
-            theta[i] -= alpha * g / (math.sqrt(v) + epsilon)
+            t = theta[i] - alpha * g / (math.sqrt(v) + epsilon)
+            theta[i] = t if abs(t) >= least else zero
         return
     # Both bias corrections are folded into two scalars: no division is left but one.
     second = number(hyper[1])
@@ -59,4 +60,5 @@ def update(code, theta, gradient, slots, hyper, step, rate):
         v = v if v >= least_square else zero
         mean[i] = m
         square[i] = v
-        theta[i] = keep * theta[i] - alpha * m / (math.sqrt(v) * root + epsilon)
+        t = keep * theta[i] - alpha * m / (math.sqrt(v) * root + epsilon)
+        theta[i] = t if abs(t) >= least else zero  # L2 lets a weight without a task fade until it is subnormal
