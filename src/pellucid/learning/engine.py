@@ -5,6 +5,7 @@ runs is decided once, from the layers alone, and stored with the model: within a
 """
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import numpy as np
@@ -164,7 +165,7 @@ class Compiled:
 
         plan = self._plan(stack, recipe.batch_size)
         done, status = compiled.train(
-            problem.X, problem.Y, _typed_weights(problem), orders, recipe.batch_size, start, start + len(rates),
+            *_typed(problem), orders, recipe.batch_size, start, start + len(rates),
             stack.parameters.vector, stack.parameters.gradient, memory.slots, memory.safe,
             plan["work"], plan["sizes"], plan["layout"], plan["codes"],
             np.array([0.0, *stack.dropout, 0.0]), stack.dropout_rng,
@@ -180,7 +181,7 @@ class Compiled:
         rows = min(PREDICT_ROWS, problem.size)
         plan, parameters = self._plan(stack, rows), stack.parameters
         return compiled.loss_and_gradient(
-            problem.X, problem.Y, _typed_weights(problem), parameters.vector, parameters.gradient,
+            *_typed(problem), parameters.vector, parameters.gradient,
             plan["work"], plan["sizes"], plan["layout"], plan["codes"], stack.dropout_rng,
             _loss_numbers(recipe), recipe.alpha, rows, np.zeros_like(parameters.vector),
         )  # fmt: skip
@@ -192,7 +193,7 @@ class Compiled:
         plan = self._plan(stack, min(PREDICT_ROWS, max(1, len(X))))
         logits = np.empty((len(X), stack.sizes[-1]), stack.dtype)
         compiled.predict(
-            X, stack.parameters.vector, plan["work"], plan["sizes"], plan["layout"], plan["codes"],
+            _same_type(X), stack.parameters.vector, plan["work"], plan["sizes"], plan["layout"], plan["codes"],
             stack.dropout_rng, logits, self._rows,
         )  # fmt: skip
         return logits
@@ -204,8 +205,24 @@ class Compiled:
         self.__init__()  # type: ignore[misc]  # buffers are rebuilt when they are needed
 
 
-def _typed_weights(problem: Problem) -> np.ndarray:
-    return problem.weights.astype(problem.X.dtype, copy=False)
+def _typed(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return X, Y and the weights as compiled code takes them."""
+    weights = problem.weights.astype(problem.X.dtype, copy=False)
+    return _same_type(problem.X), _same_type(problem.Y), _same_type(weights)
+
+
+def _same_type(array: np.ndarray) -> np.ndarray:
+    """Return an array that is not marked read-only, over the same memory.
+
+    For Numba a read-only array is another type: it would compile everything once more, to other last bits. The
+    kernels read X, Y and weights only.
+    """
+    if array.flags.writeable:
+        return array
+    interface = array.__array_interface__
+    return np.asarray(
+        SimpleNamespace(__array_interface__=interface | {"data": (interface["data"][0], False)}, base=array)
+    )
 
 
 def _loss_numbers(recipe: Recipe) -> np.ndarray:
