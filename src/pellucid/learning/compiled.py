@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid.parts.compiled.activation import activate, multiply_by_slope
 from pellucid.parts.compiled.loss import loss_and_slope
-from pellucid.parts.compiled.memory import uncounted
+from pellucid.parts.compiled.memory import root_floor, square, uncounted
 from pellucid.parts.compiled.optimizer import update
 from pellucid.parts.compiled.product import (
     TINY,
@@ -120,15 +120,15 @@ def backward(theta, gradient, work, sizes, layout, codes, dropout, rows):
 @kernel(inner=True)
 def penalty(theta, gradient, sizes, layout, alpha, scale):
     """Add the slope of alpha/2 |W|² · scale to the gradient; return that penalty. Biases are free."""
-    factor, total = theta.dtype.type(alpha * scale), 0.0
+    factor, total, least = theta.dtype.type(alpha * scale), 0.0, root_floor(theta)
     for layer in range(1, sizes.size):
         size = sizes[layer - 1] * sizes[layer]
         weights, slopes = part(theta, layout[W, layer], size), part(gradient, layout[W, layer], size)
-        square = theta.dtype.type(0)
+        squares = theta.dtype.type(0)
         for i in range(size):
-            square += weights[i] * weights[i]
+            squares += square(weights[i], least)
             slopes[i] += factor * weights[i]
-        total += square
+        total += squares
     return 0.5 * alpha * scale * total
 
 

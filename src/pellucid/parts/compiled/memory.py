@@ -10,10 +10,12 @@ from numba.extending import intrinsic
 
 from pellucid.parts.compiling import kernel
 
-__all__ = ["floor", "uncounted"]
+__all__ = ["floor", "root_floor", "square", "uncounted"]
 
 # Some 2**24 times the smallest normal numbers, so that a product with a small weight is a normal number, too.
 FLOOR_32, FLOOR_64 = 2e-31, 4e-301
+# The roots of the smallest normal numbers.
+ROOT_32, ROOT_64 = 1.1e-19, 1.5e-154
 
 
 @intrinsic
@@ -33,3 +35,16 @@ def uncounted(typing_context, array):
 def floor(array):
     """Return the size below which a number of the array's dtype counts as zero."""
     return array.dtype.type(FLOOR_32 if array.itemsize == 4 else FLOOR_64)
+
+
+@kernel(inner=True)
+def root_floor(array):
+    """Return the size below which the square of a number of the array's dtype counts as zero."""
+    return array.dtype.type(ROOT_32 if array.itemsize == 4 else ROOT_64)
+
+
+@kernel(inner=True)
+def square(x, least):
+    """Return x², or zero for x below ``least``; chosen before it is squared, since a vector squares all it holds."""
+    x = x if abs(x) >= least else type(x)(0)
+    return x * x

@@ -2,7 +2,7 @@
 
 import math
 
-from pellucid.parts.compiled.memory import floor
+from pellucid.parts.compiled.memory import floor, root_floor, square
 from pellucid.parts.compiling import kernel
 from pellucid.parts.optimizer import OPTIMIZERS
 
@@ -17,7 +17,8 @@ def update(code, theta, gradient, slots, hyper, step, rate):
     """Change theta (n,) in place; slots (k, n); hyper as ``Optimizer.hyperparameters`` gives it."""
     number = theta.dtype.type
     one, zero = number(1), number(0)
-    least, least_square = floor(theta), floor(theta) * number(2**-24)
+    least, root_least = floor(theta), root_floor(theta)
+    smallest = least * number(2**-24)
     first, epsilon = number(hyper[0]), number(hyper[2])
     if code == SGD:
         alpha = number(rate)
@@ -30,18 +31,18 @@ def update(code, theta, gradient, slots, hyper, step, rate):
         for i in range(theta.size):
             g = gradient[i]
             v = first * velocity[i] + g
-            v = v if abs(v) >= least else zero
+            v = v if abs(v) >= smallest else zero
             velocity[i] = v
             theta[i] -= alpha * (g + first * v if nesterov else v)
         return
     if code == RMSPROP:
         alpha = number(rate)
-        square = slots[0]
+        squares = slots[0]
         for i in range(theta.size):
             g = gradient[i]
-            v = first * square[i] + (one - first) * g * g
-            v = v if v >= least_square else zero
-            square[i] = v
+            v = first * squares[i] + (one - first) * square(g, root_least)
+            v = v if v >= smallest else zero
+            squares[i] = v
             t = theta[i] - alpha * g / (math.sqrt(v) + epsilon)
             theta[i] = t if abs(t) >= least else zero
         return
@@ -51,14 +52,14 @@ def update(code, theta, gradient, slots, hyper, step, rate):
     alpha = number(rate / (1 - hyper[0] ** step))
     keep = number(1 - rate * hyper[3])
     rest_1, rest_2 = number(1 - hyper[0]), number(1 - hyper[1])
-    mean, square = slots[0], slots[1]
+    means, squares = slots[0], slots[1]
     for i in range(theta.size):
         g = gradient[i]
-        m = first * mean[i] + rest_1 * g
-        v = second * square[i] + rest_2 * (g * g)
-        m = m if abs(m) >= least else zero
-        v = v if v >= least_square else zero
-        mean[i] = m
-        square[i] = v
+        m = first * means[i] + rest_1 * g
+        v = second * squares[i] + rest_2 * square(g, root_least)
+        m = m if abs(m) >= smallest else zero
+        v = v if v >= smallest else zero
+        means[i] = m
+        squares[i] = v
         t = keep * theta[i] - alpha * m / (math.sqrt(v) * root + epsilon)
         theta[i] = t if abs(t) >= least else zero  # L2 lets a weight without a task fade until it is subnormal
