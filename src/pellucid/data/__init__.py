@@ -14,7 +14,20 @@ if TYPE_CHECKING:
     from pellucid.data.mnist import Mnist, load_mnist
     from pellucid.data.preparing import Prepared, prepare, split
     from pellucid.data.preprocessor import Preprocessor
+    from pellucid.data.sentences import (
+        Example,
+        Pair,
+        Sentences,
+        read_listops,
+        read_logic,
+        read_multinli,
+        read_sentences,
+        read_sick,
+        read_snli,
+        read_sst,
+    )
     from pellucid.data.tables import Column, Table, read_table
+    from pellucid.data.tokenizing import tokenize
     from pellucid.data.truth_tables import (
         AND,
         NAND,
@@ -25,20 +38,25 @@ if TYPE_CHECKING:
         TruthTable,
         parity,
     )
+    from pellucid.data.vocabulary import Vocabulary
 
 _WHERE = {
     "AND": "truth_tables",
     "Archive": "archives",
     "Column": "tables",
+    "Example": "sentences",
     "Mnist": "mnist",
     "NAND": "truth_tables",
     "NEURON_TABLE": "truth_tables",
     "OR": "truth_tables",
+    "Pair": "sentences",
     "Prepared": "preparing",
     "Preprocessor": "preprocessor",
+    "Sentences": "sentences",
     "TWO_LAYER_TABLE": "truth_tables",
     "Table": "tables",
     "TruthTable": "truth_tables",
+    "Vocabulary": "vocabulary",
     "XOR": "truth_tables",
     "load_digits": "digits",
     "load_mnist": "mnist",
@@ -46,8 +64,16 @@ _WHERE = {
     "parity": "truth_tables",
     "prepare": "preparing",
     "read_idx": "idx",
+    "read_listops": "sentences",
+    "read_logic": "sentences",
+    "read_multinli": "sentences",
+    "read_sentences": "sentences",
+    "read_sick": "sentences",
+    "read_snli": "sentences",
+    "read_sst": "sentences",
     "read_table": "tables",
     "split": "preparing",
+    "tokenize": "tokenizing",
     "write_idx": "idx",
 }
 
@@ -60,19 +86,31 @@ __all__ = [
     "XOR",
     "Archive",
     "Column",
+    "Example",
     "Mnist",
+    "Pair",
     "Prepared",
     "Preprocessor",
+    "Sentences",
     "Table",
     "TruthTable",
+    "Vocabulary",
     "load_digits",
     "load_mnist",
     "open_archive",
     "parity",
     "prepare",
     "read_idx",
+    "read_listops",
+    "read_logic",
+    "read_multinli",
+    "read_sentences",
+    "read_sick",
+    "read_snli",
+    "read_sst",
     "read_table",
     "split",
+    "tokenize",
     "write_idx",
 ]
 
