@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pellucid.data.archives import Archive, open_archive
     from pellucid.data.digits import load_digits
+    from pellucid.data.english import Sentence, english_label, generate_english
     from pellucid.data.idx import read_idx, write_idx
+    from pellucid.data.listops import evaluate_listops, generate_listops
+    from pellucid.data.logic import generate_logic
     from pellucid.data.mnist import Mnist, load_mnist
     from pellucid.data.preparing import Prepared, prepare, split
     from pellucid.data.preprocessor import Preprocessor
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
         TruthTable,
         parity,
     )
+    from pellucid.data.vectors import Vectors, cached_vectors, read_vectors
     from pellucid.data.vocabulary import Vocabulary
 
 _WHERE = {
@@ -52,12 +56,20 @@ _WHERE = {
     "Pair": "sentences",
     "Prepared": "preparing",
     "Preprocessor": "preprocessor",
+    "Sentence": "english",
     "Sentences": "sentences",
     "TWO_LAYER_TABLE": "truth_tables",
     "Table": "tables",
     "TruthTable": "truth_tables",
+    "Vectors": "vectors",
     "Vocabulary": "vocabulary",
     "XOR": "truth_tables",
+    "cached_vectors": "vectors",
+    "english_label": "english",
+    "evaluate_listops": "listops",
+    "generate_english": "english",
+    "generate_listops": "listops",
+    "generate_logic": "logic",
     "load_digits": "digits",
     "load_mnist": "mnist",
     "open_archive": "archives",
@@ -72,6 +84,7 @@ _WHERE = {
     "read_snli": "sentences",
     "read_sst": "sentences",
     "read_table": "tables",
+    "read_vectors": "vectors",
     "split": "preparing",
     "tokenize": "tokenizing",
     "write_idx": "idx",
@@ -91,10 +104,18 @@ __all__ = [
     "Pair",
     "Prepared",
     "Preprocessor",
+    "Sentence",
     "Sentences",
     "Table",
     "TruthTable",
+    "Vectors",
     "Vocabulary",
+    "cached_vectors",
+    "english_label",
+    "evaluate_listops",
+    "generate_english",
+    "generate_listops",
+    "generate_logic",
     "load_digits",
     "load_mnist",
     "open_archive",
@@ -109,6 +130,7 @@ __all__ = [
     "read_snli",
     "read_sst",
     "read_table",
+    "read_vectors",
     "split",
     "tokenize",
     "write_idx",
