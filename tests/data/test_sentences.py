@@ -18,6 +18,7 @@ from pellucid.data import (
     read_snli,
     read_sst,
 )
+from pellucid.data.text_lines import text_lines
 from pellucid.errors import FileFormatError, InvalidArgumentError, InvalidDataError
 from pellucid.trees import Tree
 
@@ -180,3 +181,12 @@ def test_a_vocabulary_orders_by_frequency_and_knows_the_unknown():
     assert Vocabulary(small.words, lowercase=True) == small
     with pytest.raises(InvalidDataError, match="every word of a vocabulary must stand once, 'a' stands twice"):
         Vocabulary(["a", "A"], lowercase=True)
+
+
+def test_a_file_beyond_its_ceiling_is_refused_packed_or_not(tmp_path):
+    content = b"(2 a)\n" * 1000
+    for name, written_as in (("plain", content), ("packed", gzip.compress(content))):
+        path = written(tmp_path, written_as, name)
+        assert sum(1 for _ in text_lines(path, max_bytes=6000)) == 1000
+        with pytest.raises(FileFormatError, match="holds more than 5999 bytes, the ceiling for a file of its kind"):
+            list(text_lines(path, max_bytes=5999))
