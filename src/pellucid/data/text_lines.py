@@ -1,0 +1,51 @@
+r"""The lines of a text file: UTF-8, each with its number. Lines end at ``\n`` (or ``\r\n``) and nowhere else.
+
+Python's ``splitlines`` also breaks at U+0085 and U+2028, which stand inside sentences that people wrote.
+"""
+
+import os
+from collections.abc import Iterator
+
+from pellucid.data.files import MAX_BYTES, open_source
+from pellucid.errors import FileFormatError
+
+__all__ = ["MAX_LINE", "byte_lines", "text_lines"]
+
+MAX_LINE = 1 << 22  # 4 MiB: no sentence is as long
+BOM = b"\xef\xbb\xbf"
+
+
+def byte_lines(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Iterator[tuple[int, bytes]]:
+    """Yield each line's number and bytes, its end taken off; at most MAX_LINE of them are in memory at once."""
+    with open_source(path) as source:
+        total = number = 0
+        while line := source.stream.readline(MAX_LINE + 1):
+            number += 1
+            total += len(line)
+            if len(line) > MAX_LINE:
+                raise FileFormatError(f"{path}, line {number}: is longer than {MAX_LINE} bytes; is it text?")
+            if total > max_bytes:
+                raise FileFormatError(f"{path}: holds more than {max_bytes} bytes, the ceiling for a file of its kind")
+            if number == 1:
+                line = line.removeprefix(BOM)
+            yield number, line.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def text_lines(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Iterator[tuple[int, str]]:
+    """Yield each line's number and text; blank lines only at the end of the file, where they are passed over."""
+    blank = 0
+    for number, line in byte_lines(path, max_bytes):
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise FileFormatError(
+                f"{path}, line {number}: byte {error.start + 1} is not UTF-8; save the file as UTF-8 text"
+            ) from None
+        if "\0" in text:
+            raise FileFormatError(f"{path}, line {number}: holds a zero byte; save the file as UTF-8 text")
+        if not text.strip(" \t\r"):
+            blank = blank or number
+            continue
+        if blank:
+            raise FileFormatError(f"{path}, line {blank}: is blank; every line must hold an example")
+        yield number, text
