@@ -109,18 +109,14 @@ def weigh(m, guess, rest):
 
 
 @kernel(inner=True)
-def turn(x, m, sign, guess, rest):
-    """Take a flip of the unit with the row x (P,), whose state was ``sign``, into m and rest."""
+def turn(x, m, sign, rest):
+    """Take a flip of the unit with the row x (P,), whose state was ``sign``, into m; let rest grow to stay above."""
     P = len(m)
     two = np.int32(2 * sign)
-    total = np.int64(0)
-    for k in range(len(rest) - 2, -1, -1):
-        some = np.int32(0)
-        for p in range(k * BLOCK, min(P, (k + 1) * BLOCK)):
-            m[p] -= np.int32(two * x[p])
-            some += np.int32(abs(m[p]))
-        total += some
-        rest[k] = total - (abs(m[guess]) if guess >= k * BLOCK else 0)
+    for p in range(P):
+        m[p] -= np.int32(two * x[p])
+    for k in range(len(rest) - 1):
+        rest[k] += 2 * (P - k * BLOCK)
 
 
 @kernel(inner=True)
@@ -152,6 +148,10 @@ def factor_sweeps(X, S, bias, orders, most, done, sweeps, flips):
     m = np.empty(P, np.int32)
     near = np.empty(N, np.int8)
     rest = np.zeros((P + BLOCK - 1) // BLOCK + 1, np.int64)
+    # Flips after which the bounds are made tight again: they grow by 2 P a flip, and should stay well below N.
+    often = min(64, max(1, N // (16 * P)))
+    # What a field has beside its overlaps, at most.
+    aside = P + 1 + np.abs(bias).max()
     for r in range(len(S)):
         if done[r]:
             continue
@@ -159,20 +159,29 @@ def factor_sweeps(X, S, bias, orders, most, done, sweeps, flips):
         guess = likely(X, s)
         overlaps(X, s, guess, near, m)
         weigh(m, guess, rest)
+        # Far from all other patterns, the near one alone decides every unit.
+        far = abs(m[guess]) > rest[0] + aside
+        side = 1 if m[guess] > 0 else -1
         for k in range(most):
             order = orders[k % len(orders)]
             before = flips[r]
             for t in range(N):
                 i = order[t]
                 sign = s[i]
+                if far and near[i] * side == sign:
+                    continue
                 own = near[i] * np.int64(m[guess]) - P * sign + bias[i]
                 known = sign * own
                 if known >= rest[0]:
                     continue
                 if known < -rest[0] or opposed(X[i], m, own, sign, guess, rest):
-                    turn(X[i], m, sign, guess, rest)
+                    turn(X[i], m, sign, rest)
                     s[i] = -sign
                     flips[r] += 1
+                    if flips[r] % often == 0:
+                        weigh(m, guess, rest)
+                    far = abs(m[guess]) > rest[0] + aside
+                    side = 1 if m[guess] > 0 else -1
             sweeps[r] += 1
             if flips[r] == before:
                 done[r] = True
