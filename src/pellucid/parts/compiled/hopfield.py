@@ -19,6 +19,8 @@ __all__ = ["BLOCK", "factor_glauber", "factor_sweeps", "matrix_glauber", "matrix
 BLOCK = 64
 # Rows of ±1 that a 16-bit sum holds.
 HELD = 32_000
+# Flips that are taken into the overlaps together.
+TOGETHER = 256
 # Units that are looked at to guess which pattern is near.
 SAMPLE = 4096
 
@@ -120,6 +122,30 @@ def turn(x, m, sign, rest):
 
 
 @kernel(inner=True)
+def allowance(m, guess, rest, aside):
+    """Return for how many flips the overlap of ``guess`` surely outweighs all else; each takes at most 2 P of it."""
+    return min(TOGETHER, int((abs(m[guess]) - rest[0] - aside) / (2 * len(m))))
+
+
+@kernel(inner=True)
+def turn_all(X, s, waiting, count, m):
+    """Take the first ``count`` units in ``waiting``, which have flipped in s, into m; four rows are fetched at once."""
+    P = len(m)
+    q = 0
+    while q + 4 <= count:
+        i, j, k, h = waiting[q], waiting[q + 1], waiting[q + 2], waiting[q + 3]
+        a, b, c, d = X[i], X[j], X[k], X[h]
+        sa, sb, sc, sd = s[i], s[j], s[k], s[h]
+        for p in range(P):
+            m[p] += np.int32(2 * (sa * a[p] + sb * b[p] + sc * c[p] + sd * d[p]))
+        q += 4
+    while q < count:
+        for p in range(P):
+            m[p] += np.int32(2 * s[waiting[q]] * X[waiting[q], p])
+        q += 1
+
+
+@kernel(inner=True)
 def opposed(x, m, own, sign, guess, rest):
     """Say whether the field is against the state ``sign``, where ``own`` is the part of it already known.
 
@@ -150,6 +176,7 @@ def factor_sweeps(X, S, bias, orders, most, done, sweeps, flips):
     rest = np.zeros((P + BLOCK - 1) // BLOCK + 1, np.int64)
     # Flips after which the bounds are made tight again: they grow by 2 P a flip, and should stay well below N.
     often = min(64, max(1, N // (16 * P)))
+    waiting = np.empty(TOGETHER, np.int64)
     # What a field has beside its overlaps, at most.
     aside = P + 1 + np.abs(bias).max()
     for r in range(len(S)):
@@ -159,16 +186,28 @@ def factor_sweeps(X, S, bias, orders, most, done, sweeps, flips):
         guess = likely(X, s)
         overlaps(X, s, guess, near, m)
         weigh(m, guess, rest)
-        # Far from all other patterns, the near one alone decides every unit.
-        far = abs(m[guess]) > rest[0] + aside
-        side = 1 if m[guess] > 0 else -1
+        # Far from all other patterns, the near one alone decides every unit: for so many flips at least as the
+        # distance allows, which are taken into the overlaps together.
+        count = 0
+        allowed = allowance(m, guess, rest, aside)
         for k in range(most):
             order = orders[k % len(orders)]
             before = flips[r]
             for t in range(N):
                 i = order[t]
                 sign = s[i]
-                if far and near[i] * side == sign:
+                if allowed > 0:
+                    if (near[i] if m[guess] > 0 else -near[i]) == sign:
+                        continue
+                    s[i] = -sign
+                    flips[r] += 1
+                    waiting[count] = i
+                    count += 1
+                    if count == allowed:
+                        turn_all(X, s, waiting, count, m)
+                        weigh(m, guess, rest)
+                        count = 0
+                        allowed = allowance(m, guess, rest, aside)
                     continue
                 own = near[i] * np.int64(m[guess]) - P * sign + bias[i]
                 known = sign * own
@@ -180,8 +219,7 @@ def factor_sweeps(X, S, bias, orders, most, done, sweeps, flips):
                     flips[r] += 1
                     if flips[r] % often == 0:
                         weigh(m, guess, rest)
-                    far = abs(m[guess]) > rest[0] + aside
-                    side = 1 if m[guess] > 0 else -1
+                    allowed = allowance(m, guess, rest, aside)
             sweeps[r] += 1
             if flips[r] == before:
                 done[r] = True
