@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pellucid.networks.dense_memory import DenseAssociativeMemory
     from pellucid.networks.hopfield import HopfieldNetwork
     from pellucid.networks.mlp import MLPClassifier, MLPRegressor
     from pellucid.networks.neuron import Neuron
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "DenseAssociativeMemory": "pellucid.networks.dense_memory",
     "HopfieldNetwork": "pellucid.networks.hopfield",
     "MLPClassifier": "pellucid.networks.mlp",
     "MLPRegressor": "pellucid.networks.mlp",
@@ -24,7 +26,16 @@ _WHERE = {
     "save": "pellucid.saving",
 }
 
-__all__ = ["HopfieldNetwork", "MLPClassifier", "MLPRegressor", "Neuron", "__version__", "load", "save"]
+__all__ = [
+    "DenseAssociativeMemory",
+    "HopfieldNetwork",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Neuron",
+    "__version__",
+    "load",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:
