@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pellucid.networks.dense_memory import DenseAssociativeMemory
+    from pellucid.networks.hopfield import HopfieldNetwork
     from pellucid.networks.mlp import MLPClassifier, MLPRegressor
     from pellucid.networks.neuron import Neuron
     from pellucid.saving import load, save
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "DenseAssociativeMemory": "pellucid.networks.dense_memory",
+    "HopfieldNetwork": "pellucid.networks.hopfield",
     "MLPClassifier": "pellucid.networks.mlp",
     "MLPRegressor": "pellucid.networks.mlp",
     "Neuron": "pellucid.networks.neuron",
@@ -22,7 +26,16 @@ _WHERE = {
     "save": "pellucid.saving",
 }
 
-__all__ = ["MLPClassifier", "MLPRegressor", "Neuron", "__version__", "load", "save"]
+__all__ = [
+    "DenseAssociativeMemory",
+    "HopfieldNetwork",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Neuron",
+    "__version__",
+    "load",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:

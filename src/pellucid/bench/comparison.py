@@ -32,13 +32,16 @@ class Comparison:
     ``per`` says what one of the times covers. ``contenders`` makes each one by name, Pellucid as
     ``"pellucid"``, when it is needed: a process that measures one holds the data of no other. ``products``
     are the matrix products (m, k, n, how often) that nobody can avoid; where given, their time alone is the
-    limit. ``memory`` asks for the growth of the peak resident size, each contender in a new process.
+    limit. ``limit`` names another such limit, and ``alone`` makes the work that is nothing but it. ``memory`` asks
+    for the growth of the peak resident size, each contender in a new process.
     """
 
     per: str
     contenders: Mapping[str, Callable[[], Contender]]
     products: tuple[tuple[int, int, int, int], ...] = ()
     memory: bool = False
+    limit: str = "sgemm"
+    alone: Callable[[], Callable[[int], Any]] | None = None
 
 
 Task = Callable[[Setting], Comparison]

@@ -19,8 +19,11 @@ RATIO: dict[tuple[str, str], float] = {
     ("mnist-b200-adam", "torch-best"): 1.6,
     ("predict-60000", "sklearn-f32"): 2,
     ("predict-60000", "sklearn-f64"): 2,
+    ("hopfield-784", "textbook-numpy"): 200,
+    ("hopfield-784", "hopfieldnetwork"): 600,
+    ("hopfield-10000", "textbook-numpy"): 65,
 }
-LIMIT_SHARE: dict[str, float] = {"mnist-b200-adam": 0.75}
+LIMIT_SHARE: dict[str, float] = {"mnist-b200-adam": 0.75, "hopfield-1e6-100": 0.5, "hopfield-1e6-1000": 0.5}
 PEAK_MB: dict[str, float] = {"mnist-b200-adam": 64}
 
 

@@ -4,7 +4,7 @@ None is slowed down on purpose: tensors stand ready before the clock starts, min
 without a DataLoader (which is slower), nothing is printed. Where Pellucid records the loss, so does the peer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 __all__ = [
     "TextbookTwoLayer",
     "TextbookXor",
+    "has_hopfieldnetwork",
     "has_torch",
+    "package_hopfield",
     "sklearn_classifier",
+    "textbook_hopfield",
     "textbook_neuron",
     "torch_classifier",
     "torch_neuron",
@@ -208,3 +211,36 @@ def sklearn_classifier(epochs: int, **settings: Any) -> Any:
     from sklearn.neural_network import MLPClassifier
 
     return MLPClassifier(max_iter=epochs, tol=0.0, n_iter_no_change=epochs, **settings)
+
+
+def textbook_hopfield(W: np.ndarray, probes: np.ndarray, orders: Callable[[], Iterator[np.ndarray]]) -> np.ndarray:
+    """Return where each probe (n, N) comes to rest: a dot product a visit, until a sweep changes nothing."""
+    states = []
+    for probe in probes:
+        s = probe.astype(W.dtype)
+        for order in orders():
+            changed = False
+            for i in order:
+                field = np.dot(W[i], s)
+                if field * s[i] < 0:
+                    s[i] = -s[i]
+                    changed = True
+            if not changed:
+                break
+        states.append(s)
+    return np.array(states)
+
+
+def has_hopfieldnetwork() -> bool:
+    """Say whether the ``hopfieldnetwork`` package is there."""
+    return find_spec("hopfieldnetwork") is not None
+
+
+def package_hopfield(network: Any, probes: np.ndarray) -> np.ndarray:
+    """Return where each probe (n, N) comes to rest by the ``hopfieldnetwork`` package, in its own random orders."""
+    states = []
+    for probe in probes:
+        network.set_initial_neurons_state(probe.copy())
+        network.update_neurons(1, "async", run_max=True)
+        states.append(network.S)
+    return np.array(states)

@@ -13,13 +13,12 @@ from importlib import import_module
 from typing import Any
 
 from pellucid.bench.comparison import OURS, Comparison, Contender, Setting, Task
-from pellucid.bench.measure import Duel, duel, fixed_threads, load, machine, products_alone
+from pellucid.bench.measure import Duel, duel, fixed_threads, interquartile_share, load, machine, products_alone, timed
 from pellucid.errors import InvalidArgumentError, PellucidWarning
 
 __all__ = ["ROOMS", "run"]
 
-ROOMS = ("neuron", "mlp")
-LIMIT = "sgemm"
+ROOMS = ("neuron", "mlp", "hopfield")
 PROBE_TIMEOUT = 900  # seconds
 SAME_QUALITY = 0.005  # accuracies further apart than this are not equal
 
@@ -110,8 +109,10 @@ def _rows(
             if comparison.memory:
                 row["peer_peak_mb"] = _probe(room, name, peer, setting, True)["peak_mb"]
             if share is not None:
-                row |= {"limit": LIMIT, "limit_share": share}
+                row |= {"limit": comparison.limit, "limit_share": share}
             rows.append(row)
+        if not made:
+            rows.append(_alone(name, ours, comparison, setting.threads, repeats, share) | own)
     return rows + _best(rows)
 
 
@@ -138,16 +139,36 @@ def _row(name: str, peer: str, found: Duel, per: str, threads: int) -> dict[str,
     }
 
 
+def _alone(
+    name: str, ours: Contender, comparison: Comparison, threads: int, repeats: int, share: float | None
+) -> dict[str, Any]:
+    """Return the row of a task that nobody else does: no ratio, but a time, a quality, a share of the limit."""
+    seconds, qualities = [], []
+    for seed in range(repeats):
+        taken, result = timed(ours.work, seed)
+        seconds.append(taken)
+        qualities.append(ours.quality(result))
+    return {
+        "task": name, "peer": None, "ratio": None, "pellucid_s": statistics.median(seconds), "peer_s": None,
+        "per": comparison.per, "spread": interquartile_share(seconds), "threads": threads,
+        "quality": statistics.fmean(qualities), "peer_quality": None, "peer_peak_mb": None,
+        "limit": None if share is None else comparison.limit, "limit_share": share,
+    }  # fmt: skip
+
+
 def _best(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the row of torch's faster way once more, as the peer ``torch-best``, where there are two."""
-    of_torch = [row for row in rows if row["peer"].startswith("torch")]
+    of_torch = [row for row in rows if row["peer"] is not None and row["peer"].startswith("torch")]
     return [min(of_torch, key=lambda row: row["ratio"]) | {"peer": "torch-best"}] if len(of_torch) > 1 else []
 
 
 def _limit_share(ours: Contender, comparison: Comparison, repeats: int) -> float | None:
-    if not comparison.products:
+    if comparison.alone is not None:
+        alone = comparison.alone()
+    elif comparison.products:
+        alone = products_alone(comparison.products)
+    else:
         return None
-    alone = products_alone(comparison.products)
     alone(0)
     return duel(ours.work, alone, repeats, ours.quality, lambda result: None).ratio
 

@@ -40,7 +40,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     colour = {True: "green", False: "red", None: "default"}[met]
     ratio = "-" if row["ratio"] is None else f"[{colour}]{_figure(row['ratio'])}[/]"
     return [
-        row["peer"],
+        row["peer"] or "-",
         ratio,
         "" if goal is None else f"{goal:g} {_mark(met)}",
         "-" if row["spread"] is None else f"{100 * row['spread']:.0f} %",

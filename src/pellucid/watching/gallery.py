@@ -7,7 +7,7 @@ import numpy as np
 
 from pellucid.experiments import Result
 from pellucid.language import say
-from pellucid.watching import panels
+from pellucid.watching import memories, panels
 from pellucid.watching.diagram import draw_network
 from pellucid.watching.style import BLUE, CYCLE, GREEN, INK, LINE, MUTED, ORANGE, Picture, picture
 
@@ -283,4 +283,10 @@ _GALLERY: Mapping[str, Mapping[str, Draw]] = {
     "xor": {"surface": xor_surface, "starts": xor_starts},
     "digits": _IMAGES,
     "mnist": _IMAGES,
+    "hopfield": {
+        "recall": memories.recall,
+        "energies": memories.energies,
+        "landscape": memories.landscape,
+        "capacity": memories.capacity,
+    },
 }

@@ -109,6 +109,7 @@ def _title(name: str) -> str:
         "neuron": say("A single neuron"),
         "two-layer": say("Two layers"),
         "xor": say("Exclusive or"),
+        "hopfield": say("The Hopfield network"),
         "digits": say("Handwritten digits"),
         "mnist": say("MNIST"),
     }

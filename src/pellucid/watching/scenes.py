@@ -289,9 +289,49 @@ def _digit_body(model: Any, image: np.ndarray, truth: int, right: float, losses:
     )
 
 
+def hopfield(seed: int | None) -> Iterator[Scene]:
+    """Show a letter with noise that repairs itself, flip by flip, while its energy falls."""
+    from pellucid.data.letters import LETTER_NAMES, SIDE, letters
+    from pellucid.experiments import hopfield as room
+    from pellucid.networks.hopfield import corrupted
+
+    seed = room.DEFAULT_SEED if seed is None else seed
+    model = room.letter_network("pseudo_inverse", seed)
+    place = seed % len(LETTER_NAMES)
+    noisy = corrupted(letters()[[place]], 0.1, seed)[0]  # (N,)
+    energies = [float(model.energy(noisy[None])[0])]
+
+    def body(state: np.ndarray, text: str, mark: dict[tuple[int, int], str]) -> RenderableType:
+        return Group(
+            Field((state.reshape(SIDE, SIDE) + 1) / 2, "ink", mark),
+            "",
+            text,
+            Text.assemble(say("energy"), f"  {energies[-1]:.4f}  ", sparkline(energies)),
+        )
+
+    yield Scene(
+        say("The letter {name} with noise", name=LETTER_NAMES[place]),
+        body(noisy, say("One pixel in ten is wrong. Each unit looks at its field, and follows it."), {}),
+    )
+    flips = 0
+    for step in model.steps(noisy):
+        if step.flipped:
+            flips += 1
+            energies.append(step.energy)
+            text = say("unit {unit}: its field is {field:+.3f}, so it flips", unit=step.unit, field=step.field)
+            yield Scene(say("Flip {n}", n=flips), body(step.state.copy(), text, {divmod(step.unit, SIDE): "o"}))
+            rest = step.state.copy()
+    right = flips > 0 and bool((rest == letters()[place]).all())
+    text = (
+        say("No unit flips any more: the letter is back.") if right else say("No unit flips any more: another valley.")
+    )
+    yield Scene(say("At rest after {n} flips", n=flips), body(rest if flips else noisy, text, {}))
+
+
 ROOMS: Mapping[str, Callable[[int | None], Iterator[Scene]]] = {
     "neuron": neuron,
     "two-layer": two_layer,
     "xor": xor,
     "digits": digits,
+    "hopfield": hopfield,
 }
