@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pellucid.networks.mlp import MLPClassifier, MLPRegressor
     from pellucid.networks.neuron import Neuron
+    from pellucid.networks.rbm import BernoulliRBM, GaussianRBM
     from pellucid.saving import load, save
 
 __version__ = "0.1.0"
 
 _WHERE = {
+    "BernoulliRBM": "pellucid.networks.rbm",
+    "GaussianRBM": "pellucid.networks.rbm",
     "MLPClassifier": "pellucid.networks.mlp",
     "MLPRegressor": "pellucid.networks.mlp",
     "Neuron": "pellucid.networks.neuron",
@@ -22,7 +25,7 @@ _WHERE = {
     "save": "pellucid.saving",
 }
 
-__all__ = ["MLPClassifier", "MLPRegressor", "Neuron", "__version__", "load", "save"]
+__all__ = ["BernoulliRBM", "GaussianRBM", "MLPClassifier", "MLPRegressor", "Neuron", "__version__", "load", "save"]
 
 
 def __getattr__(name: str) -> Any:

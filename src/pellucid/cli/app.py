@@ -68,7 +68,7 @@ def tour(
 
 @app.command(help=say("Run one experiment and judge its figures."))
 def run(
-    name: Annotated[str, Argument(metavar="NAME", help="neuron, two-layer, xor, digits, mnist")],
+    name: Annotated[str, Argument(metavar="NAME", help="neuron, two-layer, xor, digits, mnist, rbm-digits")],
     *,
     json: Json = False,
     seed: AnySeed = None,

@@ -21,6 +21,7 @@ EXPERIMENTS = {
     "xor": "pellucid.experiments.xor",
     "digits": "pellucid.experiments.digits",
     "mnist": "pellucid.experiments.mnist",
+    "rbm-digits": "pellucid.experiments.rbm_digits",
 }
 
 

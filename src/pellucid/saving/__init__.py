@@ -22,6 +22,8 @@ from pellucid.saving.file import check_finite, read_file, write_file
 __all__ = ["decode", "encode", "expect_names", "expect_shape", "load", "read_header", "save"]
 
 MODELS = {
+    "BernoulliRBM": "pellucid.networks.rbm",
+    "GaussianRBM": "pellucid.networks.rbm",
     "MLPClassifier": "pellucid.networks.mlp",
     "MLPRegressor": "pellucid.networks.mlp",
     "Neuron": "pellucid.networks.neuron",
