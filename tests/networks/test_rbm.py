@@ -10,7 +10,7 @@ from sklearn.utils.estimator_checks import check_estimator
 import pellucid
 from pellucid import BernoulliRBM, GaussianRBM
 from pellucid.errors import DivergenceError, InvalidDataError, PellucidWarning
-from pellucid.networks.rbm import gradient
+from pellucid.networks.rbm import deep_belief_net, gradient
 
 
 class OfAnyInput(BernoulliRBM):
@@ -168,3 +168,18 @@ def test_ctrl_c_leaves_the_last_whole_epoch(bits, monkeypatch):
 @pytest.mark.parametrize("change", [np.asfortranarray, lambda X: X.astype(">f8"), lambda X: X.astype(np.int8)])
 def test_whatever_the_memory_the_result_is_the_same(bits, change):
     np.testing.assert_array_equal(fitted(change(bits), n_iter=2).components_, fitted(bits, n_iter=2).components_)
+
+
+@pytest.mark.filterwarnings("ignore:training stopped")
+def test_a_deep_belief_net_starts_from_the_machines_and_reads_digits():
+    from sklearn.model_selection import train_test_split
+
+    from pellucid.data import load_digits
+
+    X, X_test, y, y_test = train_test_split(*load_digits(), test_size=0.25, random_state=0)
+    untuned = deep_belief_net(X, y, (40, 20), random_state=0, network={"learning_rate_init": 1e-12, "max_iter": 1})
+    first = BernoulliRBM(40, learning_rate=0.06, random_state=0).fit(X)
+    second = BernoulliRBM(20, learning_rate=0.06, random_state=0).fit(first.transform(X))
+    np.testing.assert_allclose(untuned.coefs_[0], first.components_.T, atol=1e-6)
+    np.testing.assert_allclose(untuned.coefs_[1], second.components_.T, atol=1e-6)
+    assert deep_belief_net(X, y, random_state=0).score(X_test, y_test) > 0.96

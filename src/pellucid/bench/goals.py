@@ -19,6 +19,10 @@ RATIO: dict[tuple[str, str], float] = {
     ("mnist-b200-adam", "torch-best"): 1.6,
     ("predict-60000", "sklearn-f32"): 2,
     ("predict-60000", "sklearn-f64"): 2,
+    ("rbm-digits", "sklearn-f64"): 7,
+    ("rbm-digits", "sklearn-f32"): 6,
+    ("rbm-mnist", "sklearn-f64"): 3.5,
+    ("rbm-mnist", "sklearn-f32"): 1.7,
 }
 LIMIT_SHARE: dict[str, float] = {"mnist-b200-adam": 0.75}
 PEAK_MB: dict[str, float] = {"mnist-b200-adam": 64}

@@ -140,7 +140,7 @@ def inspect(model: ModelFile, *, json: Json = False) -> None:
 
 @app.command(help=say("Time Pellucid and its peers on this machine."))
 def bench(
-    room: Annotated[str | None, Argument(metavar="[ROOM]", help=say("neuron or mlp; else both."))] = None,
+    room: Annotated[str | None, Argument(metavar="[ROOM]", help=say("neuron, mlp or rbm; else all."))] = None,
     *,
     threads: Annotated[int, Option(min=1, help=say("Threads for everybody."))] = 1,
     data: Data = None,

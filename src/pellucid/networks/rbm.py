@@ -37,7 +37,7 @@ from pellucid.learning.trace import Record, Trace
 from pellucid.parts.schedule import Schedule
 from pellucid.saving import expect_names, expect_shape
 
-__all__ = ["BernoulliRBM", "GaussianRBM", "free_energy", "gradient", "mean_hiddens"]
+__all__ = ["BernoulliRBM", "GaussianRBM", "deep_belief_net", "free_energy", "gradient", "mean_hiddens"]
 
 # Multiply-adds that one compiled call takes on at most: about 0.1 s.
 CHUNK = 200_000_000
@@ -533,3 +533,37 @@ class GaussianRBM(BernoulliRBM):
     def score_samples(self, X: Any) -> np.ndarray:
         """Return -F(v) of each row, (n,): its log density but for log Z, which is the same for all rows."""
         return -self.free_energy(X)
+
+
+def deep_belief_net(
+    X: Any,
+    y: Any,
+    hidden_layer_sizes: tuple[int, ...] = (100, 50),
+    *,
+    random_state: int | None = None,
+    machine: dict[str, Any] | None = None,
+    network: dict[str, Any] | None = None,
+) -> Any:
+    """Return an ``MLPClassifier`` fine-tuned on X (n, D) within [0, 1] and y from the weights of stacked machines.
+
+    Each machine learns from P(h = 1 | v) of the one below, without y; then the whole network learns by y.
+    ``machine`` and ``network`` are parameters for ``BernoulliRBM`` and ``MLPClassifier``. Source: Hinton, Osindero,
+    Teh 2006.
+    """
+    from pellucid.networks.mlp import MLPClassifier
+
+    settings = {"learning_rate": 0.06, "random_state": random_state} | (machine or {})
+    machines, V = [], X
+    for size in hidden_layer_sizes:
+        machines.append(BernoulliRBM(size, **settings).fit(V))
+        V = machines[-1].transform(V)
+    options = {"activation": "logistic", "learning_rate_init": 0.003, "random_state": random_state} | (network or {})
+    model = MLPClassifier(hidden_layer_sizes, **(options | {"warm_start": True, "max_iter": 1}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # one epoch makes the layers; that it did not converge is known
+        model.fit(X, y)
+    for weights, bias, below in zip(model.coefs_, model.intercepts_, machines, strict=False):
+        weights[...] = below.components_.T
+        bias[...] = below.intercept_hidden_
+    model.set_params(max_iter=options.get("max_iter", 200))
+    return model.fit(X, y)
