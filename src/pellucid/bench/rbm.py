@@ -47,7 +47,7 @@ def contenders(X: np.ndarray, settings: dict[str, Any]) -> dict[str, Any]:
     def sklearn(dtype: type) -> Contender:
         from sklearn.neural_network import BernoulliRBM
 
-        given = X.astype(dtype)
+        given: np.ndarray = X.astype(dtype)
         return Contender(
             lambda seed: BernoulliRBM(**settings, random_state=seed).fit(given),
             lambda model: pseudo_likelihood(model, held),

@@ -552,12 +552,14 @@ def deep_belief_net(
     """
     from pellucid.networks.mlp import MLPClassifier
 
-    settings = {"learning_rate": 0.06, "random_state": random_state} | (machine or {})
+    settings: dict[str, Any] = {"learning_rate": 0.06, "random_state": random_state} | (machine or {})
     machines, V = [], X
     for size in hidden_layer_sizes:
         machines.append(BernoulliRBM(size, **settings).fit(V))
         V = machines[-1].transform(V)
-    options = {"activation": "logistic", "learning_rate_init": 0.003, "random_state": random_state} | (network or {})
+    options: dict[str, Any] = {"activation": "logistic", "learning_rate_init": 0.003, "random_state": random_state} | (
+        network or {}
+    )
     model = MLPClassifier(hidden_layer_sizes, **(options | {"warm_start": True, "max_iter": 1}))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # one epoch makes the layers; that it did not converge is known
