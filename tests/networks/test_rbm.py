@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
+from scipy.sparse import csr_matrix
 from sklearn.utils.estimator_checks import check_estimator
 
 import pellucid
@@ -165,7 +166,16 @@ def test_ctrl_c_leaves_the_last_whole_epoch(bits, monkeypatch):
     np.testing.assert_array_equal(model.components_, whole.components_)
 
 
-@pytest.mark.parametrize("change", [np.asfortranarray, lambda X: X.astype(">f8"), lambda X: X.astype(np.int8)])
+def read_only(X):
+    X = X.copy()
+    X.flags.writeable = False
+    return X
+
+
+@pytest.mark.parametrize("change", [
+    np.asfortranarray, read_only, csr_matrix, lambda X: np.repeat(X, 2, axis=0)[::2], lambda X: X.astype(">f8"),
+    lambda X: X.astype(np.int8), lambda X: X.astype(np.float16),
+])  # fmt: skip
 def test_whatever_the_memory_the_result_is_the_same(bits, change):
     np.testing.assert_array_equal(fitted(change(bits), n_iter=2).components_, fitted(bits, n_iter=2).components_)
 
@@ -183,3 +193,27 @@ def test_a_deep_belief_net_starts_from_the_machines_and_reads_digits():
     np.testing.assert_allclose(untuned.coefs_[0], first.components_.T, atol=1e-6)
     np.testing.assert_allclose(untuned.coefs_[1], second.components_.T, atol=1e-6)
     assert deep_belief_net(X, y, random_state=0).score(X_test, y_test) > 0.96
+
+
+def test_more_rows_a_batch_than_there_are_warns_once_and_clips(bits):
+    with pytest.warns(PellucidWarning, match="batch_size=100 is more than the 60 samples: 60 is used") as seen:
+        model = BernoulliRBM(4, batch_size=100, n_iter=2).fit(bits)
+    assert len(seen) == 1
+    assert model.h_samples_.shape == (60, 4)
+
+
+def test_sparsity_brings_the_units_nearer_to_their_target(bits):
+    rates = [fitted(bits, sparsity_cost=cost).transform(bits).mean() for cost in (0.0, 0.5)]
+    assert abs(rates[1] - 0.1) < abs(rates[0] - 0.1)
+
+
+def test_weight_decay_keeps_the_weights_small(bits):
+    sizes = [np.abs(fitted(bits, n_iter=200, weight_decay=decay).components_).mean() for decay in (0.0, 0.05)]
+    assert sizes[1] < 0.8 * sizes[0]
+
+
+def test_a_trace_shows_one_round(bits):
+    trace = fitted(bits).trace(bits[0])
+    assert [record.name for record in trace] == ["v", "p_h", "h", "p_v", "v_next", "free_energy"]
+    model = fitted(bits)
+    np.testing.assert_allclose(trace["p_v"], model.inverse_transform(trace["h"]))
