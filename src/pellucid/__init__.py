@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pellucid.networks.hopfield import HopfieldNetwork
     from pellucid.networks.mlp import MLPClassifier, MLPRegressor
     from pellucid.networks.neuron import Neuron
+    from pellucid.networks.rbm import BernoulliRBM, GaussianRBM
     from pellucid.saving import load, save
 
 __version__ = "0.1.0"
@@ -19,6 +20,8 @@ __version__ = "0.1.0"
 _WHERE = {
     "DenseAssociativeMemory": "pellucid.networks.dense_memory",
     "HopfieldNetwork": "pellucid.networks.hopfield",
+    "BernoulliRBM": "pellucid.networks.rbm",
+    "GaussianRBM": "pellucid.networks.rbm",
     "MLPClassifier": "pellucid.networks.mlp",
     "MLPRegressor": "pellucid.networks.mlp",
     "Neuron": "pellucid.networks.neuron",
@@ -27,7 +30,9 @@ _WHERE = {
 }
 
 __all__ = [
+    "BernoulliRBM",
     "DenseAssociativeMemory",
+    "GaussianRBM",
     "HopfieldNetwork",
     "MLPClassifier",
     "MLPRegressor",

@@ -22,6 +22,10 @@ RATIO: dict[tuple[str, str], float] = {
     ("hopfield-784", "textbook-numpy"): 200,
     ("hopfield-784", "hopfieldnetwork"): 600,
     ("hopfield-10000", "textbook-numpy"): 65,
+    ("rbm-digits", "sklearn-f64"): 7,
+    ("rbm-digits", "sklearn-f32"): 6,
+    ("rbm-mnist", "sklearn-f64"): 3.5,
+    ("rbm-mnist", "sklearn-f32"): 1.7,
 }
 LIMIT_SHARE: dict[str, float] = {"mnist-b200-adam": 0.75, "hopfield-1e6-100": 0.5, "hopfield-1e6-1000": 0.5}
 PEAK_MB: dict[str, float] = {"mnist-b200-adam": 64}

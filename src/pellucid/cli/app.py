@@ -68,7 +68,7 @@ def tour(
 
 @app.command(help=say("Run one experiment and judge its figures."))
 def run(
-    name: Annotated[str, Argument(metavar="NAME", help="neuron, two-layer, xor, digits, mnist, hopfield")],
+    name: Annotated[str, Argument(metavar="NAME", help="neuron, two-layer, xor, digits, mnist, hopfield, rbm-digits")],
     *,
     json: Json = False,
     seed: AnySeed = None,
@@ -140,7 +140,7 @@ def inspect(model: ModelFile, *, json: Json = False) -> None:
 
 @app.command(help=say("Time Pellucid and its peers on this machine."))
 def bench(
-    room: Annotated[str | None, Argument(metavar="[ROOM]", help=say("neuron, mlp or hopfield; else all."))] = None,
+    room: Annotated[str | None, Argument(metavar="[ROOM]", help=say("neuron, mlp, hopfield or rbm; else all."))] = None,
     *,
     threads: Annotated[int, Option(min=1, help=say("Threads for everybody."))] = 1,
     data: Data = None,

@@ -22,6 +22,7 @@ EXPERIMENTS = {
     "digits": "pellucid.experiments.digits",
     "mnist": "pellucid.experiments.mnist",
     "hopfield": "pellucid.experiments.hopfield",
+    "rbm-digits": "pellucid.experiments.rbm_digits",
 }
 
 

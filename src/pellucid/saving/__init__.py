@@ -23,6 +23,8 @@ __all__ = ["decode", "encode", "expect_names", "expect_shape", "load", "read_hea
 
 MODELS = {
     "HopfieldNetwork": "pellucid.networks.hopfield",
+    "BernoulliRBM": "pellucid.networks.rbm",
+    "GaussianRBM": "pellucid.networks.rbm",
     "MLPClassifier": "pellucid.networks.mlp",
     "MLPRegressor": "pellucid.networks.mlp",
     "Neuron": "pellucid.networks.neuron",

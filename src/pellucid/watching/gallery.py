@@ -277,6 +277,29 @@ _IMAGES: Mapping[str, Draw] = {
     "sample": images_sample,
     "worst": images_worst,
 }
+
+
+def rbm_filters(result: Result) -> Picture:
+    """Draw the weights of each hidden unit as an image."""
+    figure = picture(7, 7.4)
+    axes = figure.subplots()
+    panels.tiles(axes, result.payload["model"].components_.T, columns=10)
+    axes.set_title(say("What each hidden unit looks for"))
+    return figure
+
+
+def rbm_images(result: Result) -> Picture:
+    """Draw images with their reconstructions, and fantasy particles."""
+    payload = result.payload
+    figure = picture(9, 5.4)
+    upper, lower = figure.subplots(2, 1, height_ratios=[2, 3])
+    panels.tiles(upper, np.vstack([payload["images"], payload["reconstructions"]]).T, columns=10)
+    upper.set_title(say("Digits, and below them how the machine sees them"))
+    panels.tiles(lower, payload["fantasies"].T, columns=10)
+    lower.set_title(say("What it dreams: chains begun at random"))
+    return figure
+
+
 _GALLERY: Mapping[str, Mapping[str, Draw]] = {
     "neuron": {"learning": neuron_learning},
     "two-layer": {"learning": two_layer_learning, "inside": two_layer_inside},
@@ -289,4 +312,5 @@ _GALLERY: Mapping[str, Mapping[str, Draw]] = {
         "landscape": memories.landscape,
         "capacity": memories.capacity,
     },
+    "rbm-digits": {"filters": rbm_filters, "images": rbm_images},
 }

@@ -1,0 +1,219 @@
+"""The restricted Boltzmann machine against full enumeration, finite differences and its own promises."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy.optimize import approx_fprime
+from scipy.sparse import csr_matrix
+from sklearn.utils.estimator_checks import check_estimator
+
+import pellucid
+from pellucid import BernoulliRBM, GaussianRBM
+from pellucid.errors import DivergenceError, InvalidDataError, PellucidWarning
+from pellucid.networks.rbm import deep_belief_net, gradient
+
+
+class OfAnyInput(BernoulliRBM):
+    """scikit-learn's checks feed Gaussian data: here it is pressed into [0, 1] first."""
+
+    def _visible(self, X, dtype, *, reset):
+        from pellucid.learning.estimator import validated
+
+        return validated(self, 1 / (1 + np.exp(-np.clip(validated(self, X, dtype, reset=reset), -30, 30))), dtype,
+                         reset=False)  # fmt: skip
+
+
+@pytest.fixture
+def bits():
+    """Sixty rows of six bits that go in pairs."""
+    rng = np.random.default_rng(0)
+    return np.repeat(rng.random((60, 3)) < 0.5, 2, axis=1).astype(np.float64)
+
+
+def fitted(bits, kind=BernoulliRBM, **kw):
+    return kind(**{"n_components": 4, "n_iter": 30, "random_state": 0, "dtype": "float64"} | kw).fit(bits)
+
+
+def energies(model):
+    """Return every (v, h) and -E(v, h), from the definition, by loops."""
+    W, b, c = model.components_, model.intercept_visible_, model.intercept_hidden_
+    for v in itertools.product((0.0, 1.0), repeat=len(b)):
+        for h in itertools.product((0.0, 1.0), repeat=len(c)):
+            yield np.array(v), np.array(h), b @ v + c @ h + h @ W @ np.array(v)
+
+
+@pytest.mark.parametrize("estimator", [OfAnyInput(n_components=5), GaussianRBM(n_components=5, learning_rate=0.001)])
+def test_estimator_passes_every_check_of_scikit_learn(estimator):
+    results = check_estimator(estimator, on_skip=None, on_fail=None)
+    failed = [f"{r['check_name']}: {r['exception']!r}" for r in results if r["status"] not in {"passed", "skipped"}]
+    assert failed == []
+    assert len(results) >= 47
+
+
+@pytest.mark.parametrize("n_components", [4, 9])
+def test_log_z_is_that_of_full_enumeration(bits, n_components):
+    model = fitted(bits, n_components=n_components)
+    assert model.exact_log_z() == pytest.approx(np.log(sum(np.exp(e) for _, _, e in energies(model))), abs=1e-10)
+
+
+def test_the_gradient_is_the_slope_of_the_exact_log_likelihood(bits):
+    model = fitted(bits)
+    states = np.array(list(itertools.product((0.0, 1.0), repeat=6)))
+    shares = np.exp(-model.free_energy(states) - model.exact_log_z())
+    assert shares.sum() == pytest.approx(1, abs=1e-10)
+    W, c = model.components_.copy(), model.intercept_hidden_.copy()
+    # By enumeration of pairs (v, h): <h vᵀ> of the model; of the data by P(h | v) counted, not by the logistic.
+    z, expected, means_v, means_h = 0.0, np.zeros_like(W), np.zeros(6), np.zeros(4)
+    by_v = {}
+    for v, h, e in energies(model):
+        p = np.exp(e)
+        z, expected, means_v, means_h = z + p, expected + p * np.outer(h, v), means_v + p * v, means_h + p * h
+        mass, mean = by_v.get(tuple(v), (0.0, 0.0))
+        by_v[tuple(v)] = (mass + p, mean + p * h)
+    hidden = np.array([by_v[tuple(v)][1] / by_v[tuple(v)][0] for v in bits])
+    found = gradient(bits, states, W, c, shares)
+    np.testing.assert_allclose(found[0], hidden.T @ bits / 60 - expected / z, atol=1e-10)
+    np.testing.assert_allclose(found[1], bits.mean(0) - means_v / z, atol=1e-10)
+    np.testing.assert_allclose(found[2], hidden.mean(0) - means_h / z, atol=1e-10)
+
+    def log_likelihood(flat):
+        model._W[:] = flat
+        return float(-model.free_energy(bits).mean() - model.exact_log_z())
+
+    np.testing.assert_allclose(approx_fprime(W.ravel(), log_likelihood, 1e-6), found[0].ravel(), atol=1e-5)
+
+
+def test_the_pseudo_likelihood_is_that_of_the_conditionals(bits):
+    model = fitted(bits)
+    mass = {}
+    for v, _, e in energies(model):
+        mass[tuple(v)] = mass.get(tuple(v), 0.0) + np.exp(e)
+    for v, score in zip(bits[:5], model.score_samples(bits[:5]), strict=True):
+        total = 0.0
+        for i in range(6):
+            other = v.copy()
+            other[i] = 1 - other[i]
+            total += np.log(mass[tuple(v)] / (mass[tuple(v)] + mass[tuple(other)]))
+        assert score == pytest.approx(total, abs=1e-10)
+
+
+@pytest.mark.parametrize("kind", [BernoulliRBM, GaussianRBM])
+def test_annealed_sampling_is_within_its_error(bits, kind):
+    model = fitted(bits, kind, learning_rate=0.02)
+    found, error = model.ais_log_z(400, 500)
+    assert 0 < error < 0.1
+    assert abs(found - model.exact_log_z()) < 4 * error
+
+
+def test_one_batch_of_pcd_changes_the_weights_by_rate_times_the_two_outer_products(bits):
+    model = BernoulliRBM(4, random_state=0, dtype="float64", learning_rate=0.3)
+    for step in itertools.islice(model.steps(bits), 4):
+        np.testing.assert_allclose(step.change, 0.3 * (step.outer_positive - step.outer_negative), atol=1e-14)
+        assert set(np.unique(step.v_negative)) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize("kw", [{}, {"algorithm": "cd", "k": 2}, {"momentum": 0.5, "schedule": "cosine"}])
+def test_fit_steps_and_a_saved_machine_agree_to_the_bit(bits, kw, tmp_path):
+    model = fitted(bits, n_iter=3, **kw)
+    watched = BernoulliRBM(**model.get_params())
+    for _ in watched.steps(bits):
+        pass
+    np.testing.assert_array_equal(model.components_, watched.components_)
+    pellucid.save(model, tmp_path / "m")
+    again = pellucid.load(tmp_path / "m")
+    np.testing.assert_array_equal(again.partial_fit(bits).components_, model.partial_fit(bits).components_)
+
+
+def test_the_model_learns_the_pairs(bits):
+    model = fitted(bits, n_components=8, n_iter=1000, learning_rate=0.1, k=5)
+    assert (-model.free_energy(bits) - model.exact_log_z()).mean() > -2.4  # uniform: -4.16; these three bits: -2.08
+    drawn = model.sample(200, 200)
+    assert np.mean(drawn[:, ::2] == drawn[:, 1::2]) > 0.9
+
+
+@pytest.mark.parametrize("value", [-5.0, 1.5, 1e300, np.nan, np.inf])
+def test_input_outside_the_unit_interval_is_refused_by_place(bits, value):
+    bits[3, 2] = value
+    model = BernoulliRBM(4, dtype="float64")
+    with pytest.raises(InvalidDataError, match="row 3, column 2"):
+        model.fit(bits)
+    assert not hasattr(model, "components_")
+
+
+def test_a_divergence_names_epoch_and_rate_and_keeps_finite_weights():
+    X = np.random.default_rng(0).normal(size=(50, 5))
+    model = GaussianRBM(4, learning_rate=1e3, random_state=0, n_iter=100)
+    with pytest.raises(DivergenceError, match=r"epoch \d+ at learning rate 1000"):
+        model.fit(X)
+    assert np.isfinite(model.components_).all()
+
+
+def test_ctrl_c_leaves_the_last_whole_epoch(bits, monkeypatch):
+    whole = fitted(bits, n_iter=2)
+    advance, calls = BernoulliRBM._advance, []
+
+    def interrupted(self, X, first, last):
+        rate = advance(self, X, first, last)
+        calls.append(0)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return rate
+
+    monkeypatch.setattr(BernoulliRBM, "_advance", interrupted)
+    with pytest.warns(PellucidWarning, match="after epoch 2"):
+        model = fitted(bits, n_iter=5)
+    np.testing.assert_array_equal(model.components_, whole.components_)
+
+
+def read_only(X):
+    X = X.copy()
+    X.flags.writeable = False
+    return X
+
+
+@pytest.mark.parametrize("change", [
+    np.asfortranarray, read_only, csr_matrix, lambda X: np.repeat(X, 2, axis=0)[::2], lambda X: X.astype(">f8"),
+    lambda X: X.astype(np.int8), lambda X: X.astype(np.float16),
+])  # fmt: skip
+def test_whatever_the_memory_the_result_is_the_same(bits, change):
+    np.testing.assert_array_equal(fitted(change(bits), n_iter=2).components_, fitted(bits, n_iter=2).components_)
+
+
+@pytest.mark.filterwarnings("ignore:training stopped")
+def test_a_deep_belief_net_starts_from_the_machines_and_reads_digits():
+    from sklearn.model_selection import train_test_split
+
+    from pellucid.data import load_digits
+
+    X, X_test, y, y_test = train_test_split(*load_digits(), test_size=0.25, random_state=0)
+    untuned = deep_belief_net(X, y, (40, 20), random_state=0, network={"learning_rate_init": 1e-12, "max_iter": 1})
+    first = BernoulliRBM(40, learning_rate=0.06, random_state=0).fit(X)
+    second = BernoulliRBM(20, learning_rate=0.06, random_state=0).fit(first.transform(X))
+    np.testing.assert_allclose(untuned.coefs_[0], first.components_.T, atol=1e-6)
+    np.testing.assert_allclose(untuned.coefs_[1], second.components_.T, atol=1e-6)
+    assert deep_belief_net(X, y, random_state=0).score(X_test, y_test) > 0.96
+
+
+def test_more_rows_a_batch_than_there_are_warns_once_and_clips(bits):
+    with pytest.warns(PellucidWarning, match="batch_size=100 is more than the 60 samples: 60 is used") as seen:
+        model = BernoulliRBM(4, batch_size=100, n_iter=2).fit(bits)
+    assert len(seen) == 1
+    assert model.h_samples_.shape == (60, 4)
+
+
+def test_sparsity_brings_the_units_nearer_to_their_target(bits):
+    rates = [fitted(bits, sparsity_cost=cost).transform(bits).mean() for cost in (0.0, 0.5)]
+    assert abs(rates[1] - 0.1) < abs(rates[0] - 0.1)
+
+
+def test_weight_decay_keeps_the_weights_small(bits):
+    sizes = [np.abs(fitted(bits, n_iter=200, weight_decay=decay).components_).mean() for decay in (0.0, 0.05)]
+    assert sizes[1] < 0.8 * sizes[0]
+
+
+def test_a_trace_shows_one_round(bits):
+    trace = fitted(bits).trace(bits[0])
+    assert [record.name for record in trace] == ["v", "p_h", "h", "p_v", "v_next", "free_energy"]
+    model = fitted(bits)
+    np.testing.assert_allclose(trace["p_v"], model.inverse_transform(trace["h"]))
