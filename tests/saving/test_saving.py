@@ -344,7 +344,7 @@ def test_a_header_beyond_the_limit_is_refused_unread_however_large_the_file(path
         ({"format": True}, "names its class, format version or Pellucid's version wrongly"),
         (
             {"class": "Perceptron"},
-            rf"holds a 'Perceptron', which Pellucid {__version__} does not know; it loads Line, MLP",
+            rf"holds a 'Perceptron', which Pellucid {__version__} does not know; it loads BernoulliRBM, GaussianRBM, Line, MLP",
         ),
         ({"class": "os.system"}, "holds a 'os.system', which Pellucid"),
         ({"class": ["Line"]}, "names its class, format version or Pellucid's version wrongly"),
@@ -394,4 +394,6 @@ def test_a_digest_in_capitals_is_refused(path):
 
 
 def test_the_listed_classes_are_those_of_the_package():
-    assert {name for name in saving.MODELS if name != "Line"} == {"MLPClassifier", "MLPRegressor", "Neuron"}
+    assert {name for name in saving.MODELS if name != "Line"} == {
+        "BernoulliRBM", "GaussianRBM", "MLPClassifier", "MLPRegressor", "Neuron",
+    }  # fmt: skip
