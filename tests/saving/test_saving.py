@@ -394,6 +394,7 @@ def test_a_digest_in_capitals_is_refused(path):
 
 
 def test_the_listed_classes_are_those_of_the_package():
-    assert {name for name in saving.MODELS if name != "Line"} == {
+    ours = {name for name in saving.MODELS if name != "Line"}
+    assert ours == {
         "BernoulliRBM", "GaussianRBM", "MLPClassifier", "MLPRegressor", "Neuron",
     }  # fmt: skip
