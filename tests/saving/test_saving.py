@@ -344,7 +344,8 @@ def test_a_header_beyond_the_limit_is_refused_unread_however_large_the_file(path
         ({"format": True}, "names its class, format version or Pellucid's version wrongly"),
         (
             {"class": "Perceptron"},
-            rf"holds a 'Perceptron', which Pellucid {__version__} does not know; it loads BernoulliRBM, GaussianRBM, Line, MLP",
+            rf"holds a 'Perceptron', which Pellucid {__version__} does not know; "
+            "it loads BernoulliRBM, GaussianRBM, Line, MLP",
         ),
         ({"class": "os.system"}, "holds a 'os.system', which Pellucid"),
         ({"class": ["Line"]}, "names its class, format version or Pellucid's version wrongly"),
