@@ -394,4 +394,9 @@ def test_a_digest_in_capitals_is_refused(path):
 
 
 def test_the_listed_classes_are_those_of_the_package():
-    assert {name for name in saving.MODELS if name != "Line"} == {"MLPClassifier", "MLPRegressor", "Neuron"}
+    assert {name for name in saving.MODELS if name != "Line"} == {
+        "HopfieldNetwork",
+        "MLPClassifier",
+        "MLPRegressor",
+        "Neuron",
+    }
