@@ -19,8 +19,14 @@ RATIO: dict[tuple[str, str], float] = {
     ("mnist-b200-adam", "torch-best"): 1.6,
     ("predict-60000", "sklearn-f32"): 2,
     ("predict-60000", "sklearn-f64"): 2,
+    ("spinn-50", "article"): 14,
+    ("spinn-128", "article"): 6,
+    ("spinn-300", "article"): 3.2,
+    ("treelstm-50", "article"): 12,
+    ("treelstm-128", "article"): 5,
+    ("treelstm-300", "article"): 2.8,
 }
-LIMIT_SHARE: dict[str, float] = {"mnist-b200-adam": 0.75}
+LIMIT_SHARE: dict[str, float] = {"mnist-b200-adam": 0.75, "spinn-300": 0.7}
 PEAK_MB: dict[str, float] = {"mnist-b200-adam": 64}
 
 
