@@ -3,7 +3,8 @@
 Both have the same weights and sentences and compute the same function; quality is the mean of h², so that a
 difference shows. Making the plan of indices from the transitions is part of Pellucid's time. The peer's buffers
 stand padded before the clock starts. ``article`` has its transitions in a tensor, as published, whose elements
-today's torch compares one by one; ``article-lists`` has them as Python's integers, which is quicker. A place that is empty is zero for both.
+today's torch compares one by one; ``article-lists`` has them as Python's integers, which is quicker.
+A place that is empty is zero for both.
 """
 
 from collections.abc import Callable
