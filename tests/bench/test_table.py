@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from pellucid.bench import goals, mlp, neuron, table
+from pellucid.bench import goals, mlp, neuron, spinn, table
 
 
 def row(task, peer, ratio, **others):
@@ -63,4 +63,4 @@ def test_the_table_speaks_chinese(monkeypatch):
 
 @pytest.mark.parametrize("goal", [*goals.RATIO, *((task, None) for task in (*goals.LIMIT_SHARE, *goals.PEAK_MB))])
 def test_every_goal_is_of_a_task_that_exists(goal):
-    assert goal[0] in {**neuron.TASKS, **mlp.TASKS}
+    assert goal[0] in {**neuron.TASKS, **mlp.TASKS, **spinn.SIZES}
