@@ -26,8 +26,19 @@ RATIO: dict[tuple[str, str], float] = {
     ("rbm-digits", "sklearn-f32"): 6,
     ("rbm-mnist", "sklearn-f64"): 3.5,
     ("rbm-mnist", "sklearn-f32"): 1.7,
+    ("spinn-50", "article"): 14,
+    ("spinn-128", "article"): 6,
+    ("spinn-300", "article"): 3.2,
+    ("treelstm-50", "article"): 12,
+    ("treelstm-128", "article"): 5,
+    ("treelstm-300", "article"): 2.8,
 }
-LIMIT_SHARE: dict[str, float] = {"mnist-b200-adam": 0.75, "hopfield-1e6-100": 0.5, "hopfield-1e6-1000": 0.5}
+LIMIT_SHARE: dict[str, float] = {
+    "mnist-b200-adam": 0.75,
+    "hopfield-1e6-100": 0.5,
+    "hopfield-1e6-1000": 0.5,
+    "spinn-300": 0.7,
+}
 PEAK_MB: dict[str, float] = {"mnist-b200-adam": 64}
 
 

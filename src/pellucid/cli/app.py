@@ -140,7 +140,9 @@ def inspect(model: ModelFile, *, json: Json = False) -> None:
 
 @app.command(help=say("Time Pellucid and its peers on this machine."))
 def bench(
-    room: Annotated[str | None, Argument(metavar="[ROOM]", help=say("neuron, mlp, hopfield or rbm; else all."))] = None,
+    room: Annotated[
+        str | None, Argument(metavar="[ROOM]", help=say("neuron, mlp, hopfield, rbm or spinn; else all."))
+    ] = None,
     *,
     threads: Annotated[int, Option(min=1, help=say("Threads for everybody."))] = 1,
     data: Data = None,

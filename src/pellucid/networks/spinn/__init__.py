@@ -1,0 +1,25 @@
+"""The stack-augmented parser-interpreter network (Bowman et al. 2016), on PyTorch: the extra ``torch``.
+
+``machine.py`` is the algorithm as the article tells it, to be read; ``batched.py`` the same function at speed.
+Trees and their readers need no torch, and stand elsewhere.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from pellucid.errors import MissingExtraError
+
+__all__ = ["Cell", "encode", "machine", "parse"]
+
+_WHERE = {"Cell": "machine", "machine": "machine", "encode": "batched", "parse": "batched"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if find_spec("torch") is None:
+        raise MissingExtraError(
+            f"pellucid.networks.spinn.{name} needs PyTorch; install it with: pip install 'pellucid[torch]'"
+        )
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -1,0 +1,256 @@
+"""SPINN at speed: the function of ``machine.py``, a step of all sentences at a time, with its gradient by hand.
+
+A ``Plan`` says, from the transitions alone, which rows of one thin stack of states each step reads and writes.
+With a tracker a step is a transition of every sentence that is not yet done; without one it is a level of all
+trees, and equal subtrees may be one. Nothing is padded: a step's rows are those that have work. On a CPU both
+directions are compiled loops over the tensors' memory; elsewhere the same steps are torch operations.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from pellucid.errors import InvalidArgumentError, InvalidDataError
+from pellucid.networks.spinn.machine import Cell, Encoded
+
+__all__ = ["Plan", "encode", "parse", "plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where each step finds its rows; B sentences, R reduces, S tracker steps.
+
+    ``leaves`` is V. ``reduce_start`` and ``track_start`` (steps + 1,) are where a step's rows begin; ``left``,
+    ``right`` (R,) the rows of its children, ``track_of`` (R,) the tracker's row beside it; ``buffer``, ``top``,
+    ``second`` (S,) the rows that the tracker sees; ``roots`` (B,) the rows of the sentences; ``row_of`` (S,)
+    the tracker's row of each transition, sentence after sentence.
+    """
+
+    leaves: int
+    reduce_start: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    track_of: np.ndarray
+    track_start: np.ndarray
+    buffer: np.ndarray
+    top: np.ndarray
+    second: np.ndarray
+    roots: np.ndarray
+    row_of: np.ndarray
+    transitions: list[np.ndarray]
+
+    @property
+    def indices(self) -> tuple[np.ndarray, ...]:
+        """The indices in the order in which the kernels take them."""
+        return (
+            self.reduce_start, self.left, self.right, self.track_of,
+            self.track_start, self.buffer, self.top, self.second,
+        )  # fmt: skip
+
+
+def _flat(tokens: Sequence[np.ndarray], leaves: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return all tokens in a row and the lengths, checked."""
+    if not len(tokens):
+        raise InvalidDataError("tokens must hold at least one sentence, got none")
+    lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
+    if not lengths.all():
+        raise InvalidDataError(f"a sentence must have at least one word, got none in sentence {lengths.argmin()}")
+    words = np.concatenate(tokens).astype(np.int64, copy=False)
+    if words.min() < 0 or words.max() >= leaves:
+        wrong = words.min() if words.min() < 0 else words.max()
+        raise InvalidDataError(f"tokens must be rows of the leaves, 0 to {leaves - 1}, got {wrong}")
+    return words, lengths
+
+
+def plan(
+    tokens: Sequence[np.ndarray],
+    transitions: Sequence[np.ndarray],
+    leaves: int,
+    *,
+    tracker: bool = True,
+    share: bool = True,
+) -> Plan:
+    """Return the plan of sentences whose words are rows of ``leaves`` states.
+
+    Without ``tracker`` trees go level by level, and with ``share`` a subtree that occurs twice is computed once.
+
+    Raises InvalidDataError that names the sentence and the position of what cannot be done.
+    """
+    from pellucid.parts.compiled.tree_plan import by_level, by_step, fault
+
+    words, lengths = _flat(tokens, leaves)
+    if len(transitions) != len(tokens):
+        raise InvalidDataError(f"each sentence needs transitions: got {len(tokens)} and {len(transitions)}")
+    for number, (own, steps) in enumerate(zip(tokens, transitions, strict=True)):
+        if len(steps) != 2 * len(own) - 1:
+            raise InvalidDataError(
+                f"{len(own)} words take {2 * len(own) - 1} transitions, got {len(steps)} in sentence {number}"
+            )
+    flat = np.concatenate(transitions).astype(np.uint8, copy=False)
+    sentence, position = fault(flat, lengths)
+    if sentence >= 0:
+        raise InvalidDataError(
+            f"transition {position} of sentence {sentence} cannot be done: 0 (SHIFT) needs a word in the buffer, "
+            f"1 (REDUCE) two states on the stack, got {transitions[sentence][position]}"
+        )
+    base, count = 1 + leaves, int((lengths - 1).sum())
+    left, right, roots = (np.empty(size, np.int64) for size in (count, count, len(tokens)))
+    none = np.zeros(0, np.int64)
+    given = [np.asarray(steps, np.uint8) for steps in transitions]
+    if tracker:
+        order, longest = np.argsort(-lengths, kind="stable"), int(2 * lengths.max() - 1)
+        reduce_start, track_start = np.empty(longest + 1, np.int64), np.empty(longest + 1, np.int64)
+        track_of = np.empty(count, np.int64)
+        buffer, top, second, row_of = (np.empty(len(flat), np.int64) for _ in range(4))
+        by_step(
+            flat, words, lengths, order, base, reduce_start, left, right, track_of, track_start, buffer, top, second,
+            roots, row_of,
+        )  # fmt: skip
+        return Plan(leaves, reduce_start, left, right, track_of, track_start, buffer, top, second, roots, row_of, given)
+    level = np.zeros(count, np.int64)
+    count = by_level(flat, words, lengths, base, left, right, level, roots, share)
+    order = np.argsort(level[:count], kind="stable")
+    place = np.empty(base + count, np.int64)  # the old row of a state -> its row when levels follow one another
+    place[:base] = np.arange(base)
+    place[base + order] = base + np.arange(count)
+    reduce_start = np.concatenate([[0], np.bincount(level[:count], minlength=1)[1:].cumsum()]).astype(np.int64)
+    left, right = place[left[:count][order]], place[right[:count][order]]
+    return Plan(leaves, reduce_start, left, right, none, none, none, none, none, place[roots], none, given)
+
+
+class _Encode(torch.autograd.Function):
+    """Leaves (V, 2H) and weights to the h (wanted, H) of some states and all e (S, T) of the tracker."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, leaves: Tensor, W: Tensor, b: Tensor, V: Tensor, d: Tensor, made: Plan, wanted: np.ndarray, mult: bool
+    ) -> tuple[Tensor, Tensor]:
+        H, T, R, S = W.shape[1] // 5, d.shape[0] // 4, made.left.size, made.buffer.size
+        base = 1 + made.leaves
+        h, c = (leaves.new_empty(base + R, H) for _ in range(2))
+        h[0], c[0] = 0, 0
+        h[1:base], c[1:base] = leaves[:, :H], leaves[:, H:]
+        e, m, P = leaves.new_empty(S, T), leaves.new_empty(S, T), leaves.new_empty(base if T else 0, 4 * T)
+        X, Z = leaves.new_empty(R, W.shape[0]), leaves.new_empty(R, 5 * H)
+        Y, G = leaves.new_empty(S, 2 * H + T if T else 0), leaves.new_empty(S, 4 * T)
+        if leaves.device.type == "cpu":
+            from pellucid.parts.compiled.shift_reduce import forward
+
+            forward(*(*made.indices, *map(_memory, (h, c, P, e, m, W, b, V, d, X, Z, Y, G)), mult))
+        else:
+            from pellucid.networks.spinn.stepwise import forward as torch_forward
+
+            torch_forward(made, h, c, P, e, m, W, b, V, d, X, Z, Y, G, mult)
+        ctx.save_for_backward(W, b, V, d)
+        ctx.kept, ctx.made, ctx.wanted, ctx.mult = (h, c, e, m, X, Z, Y, G), made, wanted, mult
+        ctx.set_materialize_grads(False)
+        out = h[torch.from_numpy(wanted).to(h.device)]
+        return out, e.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_out: Tensor | None, d_e: Tensor | None) -> tuple[Tensor | None, ...]:
+        if ctx.kept is None:
+            raise InvalidArgumentError("the gradient can be taken once a forward pass; call encode again")
+        (h, c, e, m, X, Z, Y, G), ctx.kept = ctx.kept, None
+        W, b, V, d = ctx.saved_tensors
+        made, base = ctx.made, 1 + ctx.made.leaves
+        H, T = h.shape[1], e.shape[1]
+        dh, dc = torch.zeros_like(h), torch.zeros_like(c)
+        if d_out is not None:
+            dh.index_add_(0, torch.from_numpy(ctx.wanted).to(h.device), d_out)
+        de = torch.zeros_like(e) if d_e is None else d_e.clone(memory_format=torch.contiguous_format)
+        dm, dP = torch.zeros_like(m), h.new_zeros(base if T else 0, 4 * T)
+        rows, steps = (int(np.diff(start).max(initial=0)) for start in (made.reduce_start, made.track_start))
+        dX, dY = h.new_empty(rows, X.shape[1]), h.new_empty(steps, Y.shape[1])
+        dW, dV = h.new_zeros(W.shape), h.new_zeros(V.shape)
+        db, dd = torch.zeros_like(b), torch.zeros_like(d)
+        tensors = (h, c, e, m, W, V, X, Z, Y, G, dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd)
+        if h.device.type == "cpu":
+            from pellucid.parts.compiled.shift_reduce import backward
+
+            scratch = np.empty(max(H, T), _memory(h).dtype)
+            backward(*(*made.indices, *map(_memory, tensors), scratch, ctx.mult))
+        else:
+            from pellucid.networks.spinn.stepwise import backward as torch_backward
+
+            torch_backward(made, *tensors, ctx.mult)
+        return torch.cat([dh[1:base], dc[1:base]], 1), dW, db, dV, dd, None, None, None
+
+
+def _memory(tensor: Tensor) -> np.ndarray:
+    """Return the tensor's memory as a contiguous array."""
+    return tensor.detach().contiguous().numpy()
+
+
+def encode(
+    cell: Cell,
+    leaves: Tensor,
+    tokens: Sequence[np.ndarray],
+    transitions: Sequence[np.ndarray] | None = None,
+    *,
+    made: Plan | None = None,
+    share: bool = True,
+) -> Encoded:
+    """Return what ``machine`` returns, all sentences at once; gradients flow to the leaves and the cell.
+
+    ``made`` is a plan made beforehand (on another thread); then tokens and transitions are not looked at.
+    """
+    if made is None:
+        if transitions is None:
+            transitions = parse(cell, leaves, tokens).transitions
+        made = plan(tokens, transitions, len(leaves), tracker=cell.tracker > 0, share=share)
+    if (made.buffer.size > 0) != (cell.tracker > 0) or made.leaves != len(leaves):
+        raise InvalidArgumentError(
+            f"the plan is for {made.leaves} leaves {'with' if made.buffer.size else 'without'} tracker, "
+            f"got {len(leaves)} leaves and tracker={cell.tracker}; make another by plan()"
+        )
+    h, e = _Encode.apply(leaves, cell.W, cell.b, cell.V, cell.d, made, made.roots, cell.multiply)
+    logits = None
+    if cell.predict:
+        logits = e[torch.from_numpy(made.row_of).to(e.device)] @ cell.U + cell.u
+    return Encoded(h, made.transitions, logits)
+
+
+@torch.no_grad()
+def parse(cell: Cell, leaves: Tensor, tokens: Sequence[np.ndarray]) -> Encoded:
+    """Read sentences by the cell's own transitions (masked), without gradient; on the CPU, in compiled code."""
+    from pellucid.parts.compiled.shift_reduce import parse as compiled
+
+    if not cell.predict:
+        raise InvalidArgumentError("transitions must be given to a cell that predicts none; or set predict=True")
+    words, lengths = _flat(tokens, len(leaves))
+    order = np.argsort(-lengths, kind="stable")
+    H, T, B, R = cell.hidden, cell.tracker, len(lengths), int((lengths - 1).sum())
+    longest, base = int(lengths.max()), 1 + len(leaves)
+    padded = np.zeros((B, longest), np.int64)  # indices only; the arithmetic knows no padding
+    starts = np.concatenate([[0], lengths.cumsum()[:-1]])
+    for row, number in enumerate(order):
+        padded[row, : lengths[number]] = words[starts[number] : starts[number] + lengths[number]]
+    table = _memory(leaves.cpu())
+    dtype = table.dtype
+    h, c = np.zeros((base + R, H), dtype), np.zeros((base + R, H), dtype)
+    h[1:base], c[1:base] = table[:, :H], table[:, H:]
+    W, b, V, d, U, u = (_memory(weights.cpu()) for weights in (cell.W, cell.b, cell.V, cell.d, cell.U, cell.u))
+    e, m = np.zeros((2 * B, T), dtype), np.zeros((2 * B, T), dtype)
+    left, right, track_of = (np.empty(R, np.int64) for _ in range(3))
+    buffer, top, second = (np.empty(2 * B, np.int64) for _ in range(3))
+    taken, roots = np.zeros((B, 2 * longest - 1), np.uint8), np.empty(B, np.int64)
+    compiled(
+        padded, lengths[order], h, c, np.empty((base, 4 * T), dtype), e, m, W, b, V, d, U, u,
+        np.empty((R, W.shape[0]), dtype), np.empty((R, 5 * H), dtype),
+        np.empty((2 * B, 2 * H + T), dtype), np.empty((2 * B, 4 * T), dtype),
+        left, right, track_of, buffer, top, second,
+        np.empty((B, longest), np.int64), np.zeros(B, np.int64), np.zeros(B, np.int64),
+        taken, roots, cell.multiply,
+    )  # fmt: skip
+    out = np.empty((B, H), dtype)
+    out[order] = h[roots]
+    back = np.argsort(order)
+    transitions = [taken[row, : 2 * n - 1].copy() for row, n in zip(back, lengths, strict=True)]
+    return Encoded(torch.from_numpy(out).to(leaves.device), transitions, None)

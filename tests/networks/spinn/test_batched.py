@@ -1,0 +1,159 @@
+"""The machine, one sentence at a time, is the oracle; torch's autograd through it gives the gradients."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from pellucid.errors import InvalidArgumentError, InvalidDataError  # noqa: E402
+from pellucid.networks.spinn import batched, stepwise  # noqa: E402
+from pellucid.networks.spinn.batched import encode, parse, plan  # noqa: E402
+from pellucid.networks.spinn.machine import Cell, machine  # noqa: E402
+
+CELLS = [(5, 0, False, False), (5, 0, False, True), (4, 3, False, False), (6, 3, True, False), (3, 4, True, True)]
+
+
+def random_tree(rng, n):
+    """Return transitions of a random binary tree over n words."""
+    steps, shifts, depth = [], 0, 0
+    for _ in range(2 * n - 1):
+        reduce = depth > 1 and (shifts == n or rng.random() < 0.5)
+        steps.append(int(reduce))
+        shifts += not reduce
+        depth += -1 if reduce else 1
+    return np.array(steps, np.uint8)
+
+
+def batch(seed, leaves=7, sentences=6):
+    rng = np.random.default_rng(seed)
+    lengths = [1, *rng.integers(1, 12, sentences)]
+    rng.shuffle(lengths)
+    return [rng.integers(0, leaves, n) for n in lengths], [random_tree(rng, n) for n in lengths]
+
+
+def cell_of(setting, seed=0, dtype=torch.float64):
+    torch.manual_seed(seed)
+    hidden, tracker, predict, multiply = setting
+    cell = Cell(hidden, tracker, predict=predict, multiply=multiply).to(dtype)
+    with torch.no_grad():  # biases too must matter
+        for weights in cell.parameters():
+            weights.add_(0.3 * torch.randn_like(weights))
+    return cell, torch.randn(7, 2 * hidden, dtype=dtype, requires_grad=True)
+
+
+def results(function, cell, leaves, *arguments, **keywords):
+    """Return outputs and all gradients of a loss in which every output has a weight of its own."""
+    for tensor in (leaves, *cell.parameters()):
+        tensor.grad = None
+    found = function(cell, leaves, *arguments, **keywords)
+    generator = torch.Generator().manual_seed(1)
+    outputs = [found.h] if found.logits is None else [found.h, found.logits]
+    sum((out * torch.randn(out.shape, generator=generator, dtype=out.dtype)).sum() for out in outputs).backward()
+    return [*outputs, leaves.grad, *(weights.grad for weights in cell.parameters() if weights.numel())]
+
+
+@pytest.mark.parametrize("setting", CELLS)
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("share", [False, True])
+def test_batched_is_the_machine_in_outputs_and_all_gradients(setting, seed, share):
+    cell, leaves = cell_of(setting, seed)
+    tokens, transitions = batch(seed)
+    expected = results(machine, cell, leaves, tokens, transitions)
+    found = results(encode, cell, leaves, tokens, transitions, share=share)
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(other, one, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("setting", CELLS)
+def test_torch_operations_are_the_machine_too(setting, monkeypatch):
+    cell, leaves = cell_of(setting)
+    tokens, transitions = batch(3)
+    expected = results(machine, cell, leaves, tokens, transitions)
+    calls = []
+
+    def forward(*arguments):
+        calls.append("forward")
+        made, tensors = arguments[:8], [torch.from_numpy(array) for array in arguments[8:-1]]
+        stepwise.forward(current[0], *tensors, arguments[-1])
+        return made
+
+    def backward(*arguments):
+        calls.append("backward")
+        stepwise.backward(current[0], *[torch.from_numpy(array) for array in arguments[8:-2]], arguments[-1])
+
+    current = [plan(tokens, transitions, 7, tracker=cell.tracker > 0)]
+    monkeypatch.setattr("pellucid.parts.compiled.shift_reduce.forward", forward)
+    monkeypatch.setattr("pellucid.parts.compiled.shift_reduce.backward", backward)
+    found = results(encode, cell, leaves, tokens, transitions, made=current[0])
+    assert calls == ["forward", "backward"]
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(other, one, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_own_transitions_are_those_of_the_machine(seed):
+    cell, leaves = cell_of((6, 3, True, False), seed)
+    tokens, _ = batch(seed, sentences=12)
+    expected, found = machine(cell, leaves, tokens), parse(cell, leaves, tokens)
+    for one, other in zip(expected.transitions, found.transitions, strict=True):
+        np.testing.assert_array_equal(one, other)
+    torch.testing.assert_close(found.h, expected.h.detach(), rtol=0, atol=1e-10)
+    torch.testing.assert_close(encode(cell, leaves, tokens).h, expected.h, rtol=0, atol=1e-10)
+
+
+def test_equal_subtrees_are_computed_once():
+    tokens, transitions = [np.array([0, 1, 2])] * 3, [np.array([0, 0, 1, 0, 1], np.uint8)] * 3
+    assert plan(tokens, transitions, 3, tracker=False, share=True).left.size == 2
+    assert plan(tokens, transitions, 3, tracker=False, share=False).left.size == 6
+
+
+def test_float32_agrees_to_its_own_precision():
+    cell, leaves = cell_of((6, 3, True, False), dtype=torch.float32)
+    tokens, transitions = batch(1)
+    for one, other in zip(
+        results(machine, cell, leaves, tokens, transitions),
+        results(encode, cell, leaves, tokens, transitions),
+        strict=True,
+    ):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "transitions", "message"),
+    [
+        ([[0, 1]], [[0, 1, 0]], "transition 1 of sentence 0 cannot be done"),
+        ([[0], [0, 1]], [[0], [0, 0, 0]], "transition 2 of sentence 1 cannot be done"),
+        ([[0, 1]], [[0, 0, 2]], "got 2"),
+        ([[0, 1]], [[0, 0]], "2 words take 3 transitions, got 2 in sentence 0"),
+        ([[0, 9]], [[0, 0, 1]], "0 to 6, got 9"),
+        ([[]], [[]], "got none in sentence 0"),
+        ([], [], "at least one sentence"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tokens, transitions, message):
+    cell, leaves = cell_of((4, 0, False, False))
+    with pytest.raises(InvalidDataError, match=message):
+        encode(cell, leaves, [np.array(s, int) for s in tokens], [np.array(t, np.uint8) for t in transitions])
+
+
+def test_a_cell_that_predicts_nothing_needs_transitions():
+    cell, leaves = cell_of((4, 3, False, False))
+    for function in (machine, encode):
+        with pytest.raises(InvalidArgumentError, match="predict=True"):
+            function(cell, leaves, [np.array([0])])
+
+
+def test_without_torch_the_extra_is_named(monkeypatch):
+    from pellucid.errors import MissingExtraError
+    from pellucid.networks import spinn
+
+    monkeypatch.setattr(spinn, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"pellucid\[torch\]"):
+        _ = spinn.Cell
+
+
+def test_a_plan_for_another_table_is_refused():
+    cell, leaves = cell_of((4, 0, False, False))
+    made = batched.plan([np.array([0])], [np.array([0], np.uint8)], 3, tracker=False)
+    with pytest.raises(InvalidArgumentError, match="3 leaves without tracker"):
+        encode(cell, leaves, [], made=made)
