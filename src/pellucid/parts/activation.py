@@ -2,7 +2,7 @@
 
 Where it loses no accuracy the slope is written from the *output* a = f(z), which the forward pass has anyway
 (scikit-learn does the same); ``gelu`` and ``silu`` need z. These NumPy definitions are the ones to read;
-``elementwise.py`` holds their compiled twins, and tests hold the two together.
+``compiled/activation.py`` holds their compiled twins, and tests hold the two together.
 
 Sources: ELU Clevert, Unterthiner, Hochreiter 2015, eq. 1; GELU Hendrycks, Gimpel 2016, sec. 2; SiLU Elfwing,
 Uchibe, Doya 2017, eq. 1; leaky ReLU Maas, Hannun, Ng 2013.
