@@ -231,3 +231,26 @@ def test_arguments_that_allow_nothing_are_refused():
         generate_listops({"train": 100}, min_length=1, max_length=1)
     with pytest.raises(InvalidArgumentError, match=r"bins\['train'\] must be whole numbers from 0 to 100, got \(-1,\)"):
         generate_logic({"train": 10}, bins={"train": [-1]})
+
+
+@pytest.mark.parametrize("generate", [generate_english, generate_listops, generate_logic])
+@pytest.mark.parametrize("seed", [None, True, 1.5, np.random.RandomState(0)])
+def test_a_seed_is_a_whole_number(generate, seed):
+    with pytest.raises(InvalidArgumentError, match="random_state must be a whole number, got "):
+        generate({"train": 5}, random_state=seed)
+
+
+@pytest.mark.parametrize("generate", [generate_english, generate_listops, generate_logic])
+def test_a_numpy_number_is_a_seed_too(generate):
+    assert [e.label for e in generate({"train": 5}, random_state=np.int64(3))["train"].examples] == [
+        e.label for e in generate({"train": 5}, random_state=3)["train"].examples
+    ]
+
+
+def test_bins_of_a_split_that_is_not_made_are_refused():
+    with pytest.raises(InvalidArgumentError, match="bins must be of the splits train, got 'trian'"):
+        generate_logic({"train": 5}, bins={"trian": [2]})
+    with pytest.raises(InvalidArgumentError, match="max_length must be a whole number from 1 to 10000, got '50'"):
+        generate_listops({"train": 5}, max_length="50")
+    with pytest.raises(InvalidArgumentError, match="sizes must name one split or more"):
+        generate_english([5])

@@ -84,6 +84,11 @@ def test_logic_and_listops_are_read(tmp_path):
     assert named.examples == [Example("9", Tree.parse(text))]
 
 
+def test_a_short_row_of_listops_is_named_by_its_line(tmp_path):
+    with pytest.raises(FileFormatError, match="line 2: has 2 columns and must have 3 or more"):
+        read_listops(written(tmp_path, "Source\tX\tTarget\n( ( [MAX 2 ) ] )\t3\n"))
+
+
 def test_sst_keeps_the_label_of_every_node(tmp_path):
     example = read_sst(written(tmp_path, "(3 (2 It) (4 (1 's) (0 good)))\n")).examples[0]
     assert (example.label, example.tree.labels.tolist()) == ("3", [2, 1, 0, 4, 3])

@@ -79,3 +79,15 @@ def test_an_unknown_solver_is_answered_with_those_there_are():
     with pytest.raises(InvalidArgumentError, match="solver must be one of sgd, adam, adamw, rmsprop; got 'adagrad'"):
         Optimizer("adagrad")
     assert len({Optimizer(name).code for name in OPTIMIZERS}) == len(OPTIMIZERS)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("name", EVERY)
+def test_what_is_not_finite_does_not_vanish(name, bad, dtype):
+    """Else a weight that diverged would look like one that faded."""
+    gradients = np.full((1, 20), 0.1)
+    gradients[0, 13] = bad
+    theta, _ = run(EVERY[name], True, gradients, dtype, np.ones(20))
+    assert not np.isfinite(theta[13])
+    assert np.isfinite(np.delete(theta, 13)).all()

@@ -36,10 +36,9 @@ the same two sentences, in either order, within a split or in two, and no senten
 from collections.abc import Mapping
 from functools import cache, partial
 from itertools import product
-from random import Random
 from typing import NamedTuple
 
-from pellucid.data.generating import Drawn, balanced, check_sizes, collect, deal
+from pellucid.data.generating import Drawn, balanced, check_sizes, collect, deal, seeded
 from pellucid.data.sentences import INFERENCE_LABELS, Pair, Sentences
 from pellucid.errors import InvalidArgumentError
 from pellucid.trees import Tree
@@ -92,7 +91,7 @@ def english_label(premise: Sentence, hypothesis: Sentence) -> str:
 def generate_english(sizes: Mapping[str, int], *, random_state: int = 0) -> dict[str, Sentences]:
     """Return ``sizes`` pairs a split, by the rules above: ``generate_english({"train": 20_000, "test": 2_000})``."""
     check_sizes(sizes)
-    random = Random(random_state)  # noqa: S311 (data, no secrets)
+    random = seeded(random_state)
     sentences = [Sentence(*parts) for parts in product(QUANTIFIERS, ADJECTIVES, NOUNS, (False, True), VERBS)]
 
     def draw() -> Drawn[str] | None:

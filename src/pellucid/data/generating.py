@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from random import Random
-from typing import TypeVar
+from typing import SupportsIndex, TypeVar
 
 from pellucid.data.sentences import Example, Pair
 from pellucid.errors import InvalidArgumentError
 
-__all__ = ["Drawn", "balanced", "check_sizes", "collect", "deal"]
+__all__ = ["Drawn", "balanced", "check_sizes", "collect", "deal", "seeded"]
 
 PATIENCE = 20_000  # draws without a new example, after which there is none to be had
 
@@ -18,11 +18,18 @@ Drawn = tuple[Group, Hashable, Callable[[], Made]]  # its group; what no two may
 
 def check_sizes(sizes: Mapping[str, int]) -> None:
     """Refuse sizes that are no numbers of examples."""
-    if not sizes:
+    if not isinstance(sizes, Mapping) or not sizes:
         raise InvalidArgumentError("sizes must name one split or more, as {'train': 10_000, 'test': 1_000}")
     for split, size in sizes.items():
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise InvalidArgumentError(f"sizes[{split!r}] must be a whole number of 1 or more, got {size!r}")
+
+
+def seeded(random_state: int) -> Random:
+    """Return the generator of a whole number; the same number makes the same sentences everywhere."""
+    if isinstance(random_state, bool) or not isinstance(random_state, SupportsIndex):
+        raise InvalidArgumentError(f"random_state must be a whole number, got {random_state!r}")
+    return Random(random_state.__index__())  # noqa: S311 (data, no secrets)
 
 
 def balanced(size: int, labels: Sequence[str]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
 
-from pellucid.data.generating import Drawn, balanced, check_sizes, collect, deal
+from pellucid.data.generating import Drawn, balanced, check_sizes, collect, deal, seeded
 from pellucid.data.sentences import LISTOPS_LABELS, Example, Sentences
 from pellucid.errors import InvalidArgumentError
 from pellucid.trees import REDUCE, SHIFT, Tree
@@ -53,14 +53,14 @@ def generate_listops(
     """Return ``sizes`` expressions a split, by the rules above: ``generate_listops({"train": 9000, "test": 1000})``."""
     check_sizes(sizes)
     for name, value, least, most in (
-        ("min_length", min_length, 1, max_length),
         ("max_length", max_length, 1, 10_000),
+        ("min_length", min_length, 1, max_length),
         ("max_depth", max_depth, 1, 100),
         ("max_args", max_args, 2, 100),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise InvalidArgumentError(f"{name} must be a whole number from {least} to {most}, got {value!r}")
-    random = Random(random_state)  # noqa: S311 (data, no secrets)
+    random = seeded(random_state)
     lengths = [n for n in range(min_length, max_length + 1) if n not in (2, 3)]
     if not lengths:
         raise InvalidArgumentError(f"no expression has {min_length} to {max_length} words; lengths are 1, 4, 5, ...")

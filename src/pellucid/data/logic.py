@@ -27,7 +27,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from random import Random
 
-from pellucid.data.generating import Drawn, check_sizes, collect, deal
+from pellucid.data.generating import Drawn, check_sizes, collect, deal, seeded
 from pellucid.data.sentences import RELATIONS, Pair, Sentences
 from pellucid.errors import InvalidArgumentError
 from pellucid.trees import REDUCE, SHIFT, Tree
@@ -93,6 +93,9 @@ def generate_logic(
     published protocol). What a bin lacks is counted in ``dropped``.
     """
     check_sizes(sizes)
+    unknown = set(bins or {}) - set(sizes)
+    if unknown:
+        raise InvalidArgumentError(f"bins must be of the splits {', '.join(sizes)}, got {min(unknown)!r}")
     places: dict[str, tuple[int, ...]] = {}
     for split in sizes:
         default = range(5 if split == "train" else 13)
@@ -100,7 +103,7 @@ def generate_logic(
         wrong = [k for k in places[split] if isinstance(k, bool) or not isinstance(k, int) or not 0 <= k <= 100]
         if wrong or not places[split]:
             raise InvalidArgumentError(f"bins[{split!r}] must be whole numbers from 0 to 100, got {places[split]!r}")
-    random = Random(random_state)  # noqa: S311 (data, no secrets)
+    random = seeded(random_state)
     wanted = {split: dict.fromkeys(places[split], size) for split, size in sizes.items()}
     found: dict[int, list[Pair]] = {}
     for k in sorted({k for ks in places.values() for k in ks}):

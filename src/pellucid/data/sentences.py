@@ -154,9 +154,7 @@ def read_sick(path: str | os.PathLike[str]) -> Sentences:
                 _place(names, name, where) for name in ("entailment_judgment", "sentence_A", "sentence_B")
             )
             continue
-        needed = max(label_at, first, second) + 1
-        if len(fields) < needed:
-            raise FileFormatError(f"{where}: has {len(fields)} columns and must have {needed} or more")
+        _check_columns(fields, max(label_at, first, second) + 1, where)
         label = fields[label_at].lower()
         _check_label(label, INFERENCE_LABELS, where)
         examples.append(Pair(label, *_pair(fields[first], fields[second], where)))
@@ -180,6 +178,7 @@ def read_listops(path: str | os.PathLike[str]) -> Sentences:
         if number == 1 and {"Source", "Target"} <= set(fields):
             label_at, parse_at = fields.index("Target"), fields.index("Source")
             continue
+        _check_columns(fields, max(label_at, parse_at) + 1, where)
         _check_label(fields[label_at], LISTOPS_LABELS, where)
         examples.append(Example(fields[label_at], _tree(_bracketed, fields[parse_at], where)))
     return _found(path, examples, LISTOPS_LABELS)
@@ -250,6 +249,11 @@ def _place(names: list[str], name: str, where: str) -> int:
     if name not in names:
         raise FileFormatError(f"{where}: names no column {name!r}; it names {', '.join(names)}")
     return names.index(name)
+
+
+def _check_columns(fields: list[str], needed: int, where: str) -> None:
+    if len(fields) < needed:
+        raise FileFormatError(f"{where}: has {len(fields)} columns and must have {needed} or more")
 
 
 def _check_label(label: str, allowed: Iterable[str], where: str) -> None:

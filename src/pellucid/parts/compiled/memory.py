@@ -46,5 +46,5 @@ def root_floor(array):
 @kernel(inner=True)
 def square(x, least):
     """Return x², or zero for x below ``least``; chosen before it is squared, since a vector squares all it holds."""
-    x = x if abs(x) >= least else type(x)(0)
+    x = type(x)(0) if abs(x) < least else x  # so that NaN stays NaN
     return x * x

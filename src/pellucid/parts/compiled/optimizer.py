@@ -31,7 +31,7 @@ def update(code, theta, gradient, slots, hyper, step, rate):
         for i in range(theta.size):
             g = gradient[i]
             v = first * velocity[i] + g
-            v = v if abs(v) >= smallest else zero
+            v = zero if abs(v) < smallest else v
             velocity[i] = v
             theta[i] -= alpha * (g + first * v if nesterov else v)
         return
@@ -41,10 +41,10 @@ def update(code, theta, gradient, slots, hyper, step, rate):
         for i in range(theta.size):
             g = gradient[i]
             v = first * squares[i] + (one - first) * square(g, root_least)
-            v = v if v >= smallest else zero
+            v = zero if v < smallest else v
             squares[i] = v
             t = theta[i] - alpha * g / (math.sqrt(v) + epsilon)
-            theta[i] = t if abs(t) >= least else zero
+            theta[i] = zero if abs(t) < least else t
         return
     # Both bias corrections are folded into two scalars: no division is left but one.
     second = number(hyper[1])
@@ -57,9 +57,9 @@ def update(code, theta, gradient, slots, hyper, step, rate):
         g = gradient[i]
         m = first * means[i] + rest_1 * g
         v = second * squares[i] + rest_2 * square(g, root_least)
-        m = m if abs(m) >= smallest else zero
-        v = v if v >= smallest else zero
+        m = zero if abs(m) < smallest else m
+        v = zero if v < smallest else v
         means[i] = m
         squares[i] = v
         t = keep * theta[i] - alpha * m / (math.sqrt(v) * root + epsilon)
-        theta[i] = t if abs(t) >= least else zero  # L2 lets a weight without a task fade until it is subnormal
+        theta[i] = zero if abs(t) < least else t  # L2 lets a weight without a task fade until it is subnormal
