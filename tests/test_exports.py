@@ -40,6 +40,7 @@ except SystemExit:
     [
         ("import pellucid", {"numpy", "sklearn", "torch", "numba", "matplotlib", "rich"}),
         ("import pellucid.parts.stack", {"sklearn", "torch", "numba"}),
+        ("from pellucid.spinn import Tree", {"torch", "sklearn", "numba"}),
         ("import pellucid.networks.mlp", {"torch", "numba", "matplotlib"}),
         (HELP, {"sklearn", "torch", "numba", "matplotlib"}),
     ],

@@ -68,7 +68,9 @@ def tour(
 
 @app.command(help=say("Run one experiment and judge its figures."))
 def run(
-    name: Annotated[str, Argument(metavar="NAME", help="neuron, two-layer, xor, digits, mnist, hopfield, rbm-digits")],
+    name: Annotated[
+        str, Argument(metavar="NAME", help="neuron, two-layer, xor, digits, mnist, hopfield, rbm-digits, logic")
+    ],
     *,
     json: Json = False,
     seed: AnySeed = None,

@@ -23,6 +23,7 @@ EXPERIMENTS = {
     "mnist": "pellucid.experiments.mnist",
     "hopfield": "pellucid.experiments.hopfield",
     "rbm-digits": "pellucid.experiments.rbm_digits",
+    "logic": "pellucid.experiments.logic",
 }
 
 

@@ -10,9 +10,15 @@ from typing import Any
 
 from pellucid.errors import MissingExtraError
 
-__all__ = ["Cell", "encode", "machine", "parse"]
+__all__ = ["Cell", "SPINNClassifier", "encode", "machine", "parse"]
 
-_WHERE = {"Cell": "machine", "machine": "machine", "encode": "batched", "parse": "batched"}
+_WHERE = {
+    "Cell": "machine",
+    "SPINNClassifier": "estimator",
+    "machine": "machine",
+    "encode": "batched",
+    "parse": "batched",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Training of torch modules: the loop, which knows no network."""
