@@ -27,6 +27,7 @@ import numpy as np
 from scipy.special import expit as sigmoid
 from scipy.special import log_expit, logsumexp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from pellucid.errors import DivergenceError, InvalidArgumentError, InvalidDataError, ModelFileError, PellucidWarning
@@ -562,7 +563,8 @@ def deep_belief_net(
     )
     model = MLPClassifier(hidden_layer_sizes, **(options | {"warm_start": True, "max_iter": 1}))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # one epoch makes the layers; that it did not converge is known
+        # One epoch makes the layers; that it did not converge is known.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(X, y)
     for weights, bias, below in zip(model.coefs_, model.intercepts_, machines, strict=False):
         weights[...] = below.components_.T
