@@ -333,3 +333,14 @@ def test_any_two_letters_differ_in_six_pixels_at_least():
     np.fill_diagonal(apart, 100)
     assert X.shape == (26, 100)
     assert apart.min() >= 6
+
+
+def test_the_rule_of_stored_patterns_stays_theirs(tmp_path):
+    X = np.sign(np.random.default_rng(0).normal(size=(4, 60)))
+    network = HopfieldNetwork(random_state=0).fit(X)
+    before = network.weights_.copy()
+    network.set_params(rule="storkey")
+    np.testing.assert_array_equal(network.weights_, before)
+    with pytest.raises(InvalidArgumentError, match=r"rule must stay 'hebb', .* got 'storkey'"):
+        network.partial_fit(X[:1])
+    assert network.fit(X).rule_ == "storkey"

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import approx_fprime
 from scipy.sparse import csr_matrix
@@ -10,7 +11,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import pellucid
 from pellucid import BernoulliRBM, GaussianRBM
-from pellucid.errors import DivergenceError, InvalidDataError, PellucidWarning
+from pellucid.errors import DivergenceError, InvalidArgumentError, InvalidDataError, PellucidWarning
 from pellucid.networks.rbm import deep_belief_net, gradient
 
 
@@ -217,3 +218,24 @@ def test_a_trace_shows_one_round(bits):
     assert [record.name for record in trace] == ["v", "p_h", "h", "p_v", "v_next", "free_energy"]
     model = fitted(bits)
     np.testing.assert_allclose(trace["p_v"], model.inverse_transform(trace["h"]))
+
+
+def test_steps_stop_at_divergence_as_fit_does():
+    X = np.random.default_rng(0).normal(size=(12, 6))
+    machine = GaussianRBM(3, n_iter=30, learning_rate=1e3, batch_size=2, random_state=0)
+    with np.errstate(all="ignore"), pytest.raises(DivergenceError, match="training diverged in epoch"):
+        list(machine.steps(X))
+    assert np.isfinite(machine.components_).all()
+
+
+def test_hidden_units_neither_come_nor_go_between_parts():
+    X = np.random.default_rng(0).random((12, 6))
+    machine = BernoulliRBM(3, n_iter=2, batch_size=2, random_state=0).fit(X).set_params(n_components=7)
+    with pytest.raises(InvalidArgumentError, match="n_components must stay 3, the hidden units there are, got 7"):
+        machine.partial_fit(X)
+
+
+def test_a_data_frame_is_reconstructed_without_a_warning():
+    frame = pd.DataFrame(np.random.default_rng(0).random((12, 6)), columns=list("abcdef"))
+    machine = BernoulliRBM(3, n_iter=2, batch_size=2, random_state=0).fit(frame)
+    assert machine.reconstruct(frame).shape == (12, 6)

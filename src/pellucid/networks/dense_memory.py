@@ -2,7 +2,7 @@
 
 Patterns x_p (N,), a state s (N,), overlaps m_p = x_pᵀ s::
 
-    polynomial, exponential   E(s) = -Σ_p F(m_p)          F(m) = m^n  or  exp(β m / N),  s of ±1
+    polynomial, exponential   E(s) = -Σ_p F(m_p)          F(m) = (m/N)^n  or  exp(β m / N),  s of ±1
                               s_i <- the sign with the lower energy, unit by unit: E never rises
     softmax                   E(s) = -1/β log Σ_p exp(β m_p) + ½ sᵀ s,  s of real numbers
                               s <- Xᵀ softmax(β X s)       attention with query s, and the patterns as keys and values

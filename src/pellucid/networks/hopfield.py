@@ -213,6 +213,7 @@ class HopfieldNetwork(BaseEstimator):
             self.seed_ = int(check_seed(self.random_state).randint(2**31 - 1))
             self._check_bias()
             self._forget()
+            self.rule_ = self.rule
             self._store(patterns)
         return self
 
@@ -227,6 +228,11 @@ class HopfieldNetwork(BaseEstimator):
             if self._given:
                 raise InvalidArgumentError(
                     "partial_fit adds patterns to those that were stored, but these weights were given by hand; "
+                    "store all patterns with fit"
+                )
+            if self.rule != self.rule_:
+                raise InvalidArgumentError(
+                    f"rule must stay {self.rule_!r}, by which patterns are stored already, got {self.rule!r}; "
                     "store all patterns with fit"
                 )
             self._store(patterns)
@@ -257,7 +263,7 @@ class HopfieldNetwork(BaseEstimator):
             )
         if network.form == "factor":
             raise InvalidArgumentError("form must be auto or matrix for weights given by hand, got 'factor'")
-        network.n_features_in_ = len(W)
+        network.n_features_in_, network.rule_ = len(W), network.rule
         network.seed_ = int(check_seed(network.random_state).randint(2**31 - 1))
         network._forget()
         network._W, network.form_, network._given = W, "matrix", True
@@ -388,7 +394,7 @@ class HopfieldNetwork(BaseEstimator):
     @property
     def _whole(self) -> bool:
         """Whether weights and fields are whole numbers, N times the real ones."""
-        return self.rule == "hebb" and not self._given
+        return bool(self.rule_ == "hebb") and not self._given
 
     @property
     def _scale(self) -> float:
@@ -707,7 +713,7 @@ class HopfieldNetwork(BaseEstimator):
     def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what a model file keeps: see ``pellucid.saving``."""
         check_is_fitted(self)
-        names = ("n_features_in_", "feature_names_in_", "seed_", "form_")
+        names = ("n_features_in_", "feature_names_in_", "seed_", "form_", "rule_")
         attributes = {name: getattr(self, name) for name in names if hasattr(self, name)}
         parameters = self.get_params(deep=False) | {"bias": None}
         arrays = {"patterns": np.ascontiguousarray(self.patterns_)}

@@ -179,14 +179,17 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         X = self._begin(X, fresh=True)
         count = self._count(X)
+        whole = self._state()
         for number in range(count * self.n_iter):
             batch = number % count
+            whole = self._state() if batch == 0 else whole
             before, c = self.components_.copy(), self.intercept_hidden_.copy()
             rate = self._advance(X, batch, batch + 1)
             rows = X[batch * self._batch : (batch + 1) * self._batch]
             model = self._V[: (self._batch if self.algorithm == "pcd" else len(rows))]
             h_data, h_model = mean_hiddens(rows, before, c), mean_hiddens(model, before, c)
             if batch == count - 1:
+                self._check_finite(X, whole)
                 self.n_iter_ += 1
             values = {
                 "epoch": number // count + 1, "learning_rate": rate,
@@ -204,12 +207,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             try:
                 for start in range(0, count, size):
                     self._advance(X, start, min(count, start + size))
-                if not all(np.isfinite(getattr(self, name)).all() for name in ("_W", "_b", "_c")):
-                    rate = self._rates(self._batches - 1, 1, count, len(X))[0]
-                    raise DivergenceError(
-                        f"training diverged in epoch {self.n_iter_ + 1} at learning rate {rate:g}; the weights of the "
-                        "epoch before are kept; lower learning_rate or scale the data"
-                    )
+                self._check_finite(X, before)
             except BaseException as error:
                 self._put_back(before)
                 if not isinstance(error, KeyboardInterrupt):
@@ -224,6 +222,17 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             if self.verbose:
                 print(f"Iteration {self.n_iter_}, score = {self.score_samples(X[:1000]).mean():.2f}")
         return self
+
+    def _check_finite(self, X: np.ndarray, before: tuple[Any, ...]) -> None:
+        """Raise DivergenceError, and go back to the state before this epoch, if a weight is no longer finite."""
+        if all(np.isfinite(getattr(self, name)).all() for name in ("_W", "_b", "_c")):
+            return
+        rate = self._rates(self._batches - 1, 1, self._count(X), len(X))[0]
+        self._put_back(before)
+        raise DivergenceError(
+            f"training diverged in epoch {self.n_iter_ + 1} at learning rate {rate:g}; the weights of the "
+            "epoch before are kept; lower learning_rate or scale the data"
+        )
 
     def _count(self, X: np.ndarray) -> int:
         return -(-len(X) // self._batch)
@@ -254,6 +263,11 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         with unchanged_by_errors(self):
             self._check_parameters()
             X = self._visible(X, self.dtype, reset=fresh)
+            if not fresh and self.n_components != self._c.size:
+                raise InvalidArgumentError(
+                    f"n_components must stay {self._c.size}, the hidden units there are, got {self.n_components}; "
+                    "start anew with fit"
+                )
             if fresh:
                 seed = int(check_seed(self.random_state).randint(2**31 - 1))
                 rng = np.random.Generator(np.random.SFC64(seed))
@@ -371,7 +385,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Return the rows as the machine sees them: to the hidden units and back, by means, (n, D)."""
-        return self.inverse_transform(self.transform(self._input(X)))
+        W, b, c = self._doubles()
+        return self._mean_visibles(mean_hiddens(self._input(X), W, c) @ W + b)
 
     def free_energy(self, X: Any) -> np.ndarray:
         """Return F(v) of each row, (n,)."""
