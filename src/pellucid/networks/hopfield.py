@@ -121,10 +121,15 @@ def visiting_orders(n_units: int, seed: int, order: str = "random") -> Iterator[
 
 
 def corrupted(X: Any, share: float, random_state: Any = None) -> np.ndarray:
-    """Return X (n, N) of ±1 with ``share`` of each row's units, chosen at random, turned over."""
+    """Return X (n, N) of ±1 with ``share`` of each row's units, chosen at random, turned over.
+
+    Raises InvalidDataError for anything but rows of -1 and +1.
+    """
     check_number("share", share, 0, 1)
     generator = check_seed(random_state)
     noisy = np.array(X)
+    if noisy.ndim != 2 or not np.isin(noisy, (-1, 1)).all():
+        raise InvalidDataError(f"X must be rows (n, N) of -1 and +1, got an array of shape {noisy.shape}")
     count = round(share * noisy.shape[1])
     for row in noisy:
         row[generator.permutation(len(row))[:count]] *= -1

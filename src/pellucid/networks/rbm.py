@@ -310,7 +310,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             check_number(name, getattr(self, name), 1, integer=True)
         check_number("n_iter", self.n_iter, 0, integer=True)
         check_number("learning_rate", self.learning_rate, 0, open_low=True)
-        check_number("verbose", int(self.verbose), 0, integer=True)
+        verbose = int(self.verbose) if isinstance(self.verbose, bool | np.bool_) else self.verbose
+        check_number("verbose", verbose, 0, integer=True, otherwise=" or a boolean")
         check_number("momentum", self.momentum, 0, 1, open_high=True)
         check_number("weight_decay", self.weight_decay, 0)
         check_number("sparsity_cost", self.sparsity_cost, 0)
