@@ -447,10 +447,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def gibbs(self, v: Any) -> np.ndarray:
         """Return v (n, D) after one round of Gibbs sampling; each call goes on with the random numbers."""
         V = self._input(v)
-        if not hasattr(self, "_sampler"):
-            self._sampler = self._generator()
         with np.errstate(all="ignore"):
-            return finite_outputs(self._gibbs(V, *self._doubles(), self._sampler), V)
+            return finite_outputs(self._gibbs(V, *self._doubles(), self._going_on()), V)
 
     def sample(self, n: int = 1, burn_in: int = 1000) -> np.ndarray:
         """Return n fantasy particles (n, D): chains begun at random and left alone for ``burn_in`` rounds.
@@ -468,6 +466,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _generator(self) -> np.random.Generator:
         return np.random.default_rng(check_seed(self.random_state).randint(2**31 - 1))
+
+    def _going_on(self) -> np.random.Generator:
+        """Return the generator of single rounds, begun at the first of them after ``fit``."""
+        if not hasattr(self, "_sampler"):
+            self._sampler = self._generator()
+        return self._sampler
 
     def _mean_visibles(self, z: np.ndarray) -> np.ndarray:
         return z if self._gaussian else sigmoid(z)
@@ -522,12 +526,15 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return float(base + len(c) * np.log(2) + log_mean), float(spread)
 
     def trace(self, v: Any) -> Trace:
-        """Return one round of Gibbs sampling from v (D,) or (N, D): its probabilities and its samples."""
+        """Return one round of Gibbs sampling from v (D,) or (N, D): its probabilities and its samples.
+
+        As with ``gibbs``, each call goes on with the random numbers.
+        """
         check_is_fitted(self)
         single = not hasattr(v, "columns") and numbers("v", v, np.float64).ndim == 1
         V = self._input(np.asarray(v)[None] if single else v)
         W, b, c = self._doubles()
-        rng = self._generator()
+        rng = self._going_on()
         p = mean_hiddens(V, W, c)
         h = (rng.random(p.shape) < p).astype(np.float64)
         z = h @ W + b
