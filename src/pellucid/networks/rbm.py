@@ -200,11 +200,13 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self.n_iter_ += batch == count - 1
             rows = X[batch * self._batch : (batch + 1) * self._batch]
             model = self._V[: (self._batch if self.algorithm == "pcd" else len(rows))]
-            h_data, h_model = mean_hiddens(rows, before, c), mean_hiddens(model, before, c)
+            with np.errstate(all="ignore"):  # of a run that diverges, what is finite no more is to be seen too
+                h_data, h_model = mean_hiddens(rows, before, c), mean_hiddens(model, before, c)
+                outer = h_data.T @ rows / len(rows), h_model.T @ model / len(model)
             values = {
                 "epoch": number // count + 1, "learning_rate": rate,
                 "v_positive": view(rows), "h_positive": h_data, "v_negative": view(model), "h_negative": h_model,
-                "outer_positive": h_data.T @ rows / len(rows), "outer_negative": h_model.T @ model / len(model),
+                "outer_positive": outer[0], "outer_negative": outer[1],
                 "change": self.components_ - before, "components": view(self.components_),
             }  # fmt: skip
             yield Step("batch", number + 1, MappingProxyType(values), FORMULAS)
@@ -534,6 +536,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         single = not hasattr(v, "columns") and numbers("v", v, np.float64).ndim == 1
         V = self._input(np.asarray(v)[None] if single else v)
         W, b, c = self._doubles()
+        with np.errstate(all="ignore"):
+            energies = finite_outputs(free_energy(V, W, b, c, self._gaussian), V)
         rng = self._going_on()
         p = mean_hiddens(V, W, c)
         h = (rng.random(p.shape) < p).astype(np.float64)
@@ -545,7 +549,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             Record("h", "h ~ P(h | v)", h, "N H"),
             Record("p_v", f"E(v' | h) = {mean}", self._mean_visibles(z), "N D"),
             Record("v_next", "v' ~ P(v | h)", self._sample_visibles(z, rng), "N D"),
-            Record("free_energy", "F(v)", free_energy(V, W, b, c, self._gaussian), "N"),
+            Record("free_energy", "F(v)", energies, "N"),
         ]
         return Trace(type(self).__name__, records)
 

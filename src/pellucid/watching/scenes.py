@@ -335,11 +335,11 @@ def rbm(seed: int | None) -> Iterator[Scene]:
     from pellucid.data import load_digits
     from pellucid.experiments import rbm_digits as room
 
-    model = room.machine(room.DEFAULT_SEED if seed is None else seed)
+    model = room.dreamer(room.DEFAULT_SEED if seed is None else seed, 3)
     X = room.nudged(load_digits()[0])
     X = X[np.random.RandomState(model.random_state).permutation(len(X))]
     last = -(-len(X) // model.batch_size)
-    shown = {1, 2, 3, 10, 30, 100, 300, last, 3 * last, model.n_iter * last}
+    shown = {1, 2, 3, 10, 30, 100, 300, last, 2 * last, 3 * last}
     for step in model.steps(X):
         if step.number in shown:
             yield Scene(
