@@ -35,7 +35,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from pellucid.errors import InvalidArgumentError, InvalidDataError, PellucidWarning
+from pellucid.errors import InvalidArgumentError, InvalidDataError, ModelFileError, PellucidWarning
 from pellucid.learning.estimator import (
     check_choice,
     check_number,
@@ -799,6 +799,10 @@ class HopfieldNetwork(BaseEstimator):
         """Return for each corrupted share how many of the patterns come back, all units right, (len(shares),)."""
         check_is_fitted(self)
         check_number("repeats", repeats, 1, integer=True)
+        if np.ndim(shares) != 1:
+            raise InvalidArgumentError(
+                f"shares must be a list of numbers from 0 to 1, got {shares!r}; use [{shares!r}]"
+            )
         generator = check_seed(random_state)
         patterns = np.repeat(self.patterns_, repeats, axis=0)
         found = []
@@ -813,8 +817,7 @@ class HopfieldNetwork(BaseEstimator):
     def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what a model file keeps: see ``pellucid.saving``."""
         check_is_fitted(self)
-        names = ("n_features_in_", "feature_names_in_", "seed_", "form_", "rule_")
-        attributes = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        attributes = {name: getattr(self, name) for name in self._kept() if hasattr(self, name)}
         parameters = self.get_params(deep=False) | {"bias": None}
         arrays = {"patterns": np.ascontiguousarray(self.patterns_)}
         if self.bias is not None:
@@ -830,6 +833,8 @@ class HopfieldNetwork(BaseEstimator):
         network = cls(**entries["parameters"])
         network._check_parameters()
         for name, value in entries["attributes"].items():
+            if name not in network._kept():
+                raise ModelFileError(f"holds an attribute {name!r}, which a {cls.__name__} does not have")
             setattr(network, name, value)
         N = network.n_features_in_
         network._forget()
@@ -853,6 +858,10 @@ class HopfieldNetwork(BaseEstimator):
             network._W = hebb(network.patterns_)
             network._measure()
         return network
+
+    def _kept(self) -> tuple[str, ...]:
+        """Return the attributes that a model file keeps besides parameters, patterns and weights."""
+        return ("n_features_in_", "feature_names_in_", "seed_", "form_", "rule_")
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_units")
