@@ -22,9 +22,9 @@ _COMPARE = {">=": operator.ge, "<=": operator.le, "==": operator.eq}
 class Finding:
     """What one experiment found: its ``metrics``, what was ``expected`` of them, what was seen.
 
-    ``expected`` maps a metric's name to a comparison such as ``">= 0.975"``, or a range, ``"0.12..0.15"``. ``summary`` holds lines for
-    people, in their language; ``payload`` holds fitted models and arrays for the figures. ``skipped`` says
-    why nothing was run.
+    ``expected`` maps a metric's name to a comparison such as ``">= 0.975"``, or a range, ``"0.12..0.15"``.
+    ``summary`` holds lines for people, in their language; ``payload`` holds fitted models and arrays for the
+    figures. ``skipped`` says why nothing was run.
     """
 
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -81,9 +81,9 @@ class Result:
 
 
 def meets(value: Any, expectation: str) -> bool:
-    """Say whether ``value`` meets ``expectation``: ``">= 0.975"``, ``"== true"``, ``"== 0.5 to 8 decimals"``,
-    ``"0.12..0.15"`` (both ends included).
+    """Say whether ``value`` meets ``expectation``: ``">= 0.975"``, ``"== true"``, ``"== 0.5 to 8 decimals"``.
 
+    A range, ``"0.12..0.15"``, includes both ends.
     A value that is not finite meets nothing. Raises InvalidArgumentError for an expectation that cannot be
     read.
     """
@@ -92,7 +92,8 @@ def meets(value: Any, expectation: str) -> bool:
     read = _EXPECTATION.fullmatch(expectation)
     if read is None:
         raise InvalidArgumentError(
-            f"an expectation reads like '>= 0.975', '== true', '== 0.5 to 8 decimals' or '0.12..0.15', got {expectation!r}"
+            "an expectation reads like '>= 0.975', '== true', '== 0.5 to 8 decimals' or '0.12..0.15', "
+            f"got {expectation!r}"
         )
     sign, bound, decimals = read["sign"], read["bound"], read["decimals"]
     if bound in ("true", "false"):

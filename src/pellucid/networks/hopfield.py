@@ -411,7 +411,7 @@ class HopfieldNetwork(BaseEstimator):
         if self.rule != "hebb" or self.form == "matrix":
             return "matrix"
         # Which is quicker, as measured; a matrix of more than 0.5 GB is not made unasked.
-        return "factor" if self.form == "factor" or N > min(MOST_IN_MATRIX, 900 + 8 * P) else "matrix"
+        return "factor" if self.form == "factor" or min(MOST_IN_MATRIX, 900 + 8 * P) < N else "matrix"
 
     def _measure(self) -> None:
         """Learn how large a field can become, which decides what numbers hold it."""
@@ -559,7 +559,7 @@ class HopfieldNetwork(BaseEstimator):
         return found._replace(states=(found.states + 1) // 2) if self.states == "binary" else found
 
     def _asynchronous(self, S: np.ndarray) -> Recall:
-        n, N = S.shape
+        n = len(S)
         done, sweeps, flips = np.zeros(n, bool), np.zeros(n, np.int64), np.zeros(n, np.int64)
         if self.update == "stochastic":
             for row in range(n):
@@ -607,7 +607,7 @@ class HopfieldNetwork(BaseEstimator):
         """Run each row of S (n, N) to its rest, in place, in the factor form."""
         from pellucid.parts.compiled.hopfield import factor_sweeps
 
-        n, N = S.shape
+        N = S.shape[1]
         low, high = self._bounds()
         m = np.empty(self.n_patterns_, np.int16 if N <= MOST_16 else np.int32)
         orders = visiting_orders(N, self.seed_, self.order)

@@ -71,10 +71,7 @@ def first_against(h, s, slack, place, now, none):
     best = none
     for j in range(len(h)):
         away = place.dtype.type(place[j] - now)  # wraps around for units that have had their turn
-        if slack is None:
-            against = (h[j] < 0) if s[j] > 0 else (h[j] > 0)
-        else:
-            against = h[j] * s[j] < -slack[j]
+        against = (h[j] < 0 if s[j] > 0 else h[j] > 0) if slack is None else h[j] * s[j] < -slack[j]
         best = min(best, away if against else none)
     return best
 
@@ -86,10 +83,7 @@ def take_in(h, s, row, twice, slack, place, now, none):
     for j in range(len(h)):
         h[j] -= h.dtype.type(twice * row[j])
         away = place.dtype.type(place[j] - now)
-        if slack is None:
-            against = (h[j] < 0) if s[j] > 0 else (h[j] > 0)
-        else:
-            against = h[j] * s[j] < -slack[j]
+        against = (h[j] < 0 if s[j] > 0 else h[j] > 0) if slack is None else h[j] * s[j] < -slack[j]
         best = min(best, away if against else none)
     return best
 
@@ -111,7 +105,7 @@ def matrix_sweeps(W, S, H, slack, unit, orders, places, first, most, done, sweep
         for k in range(first, first + most):
             order, place = orders[k % len(orders)], places[k % len(orders)]
             before = flips[r]
-            now = 0
+            now = np.int64(0)
             away = first_against(h, s, slack, place, places.dtype.type(now), none)
             while away < N:
                 now += np.int64(away)
@@ -133,10 +127,11 @@ def weigh(m, guess, rest):
     Returns the block up to which a sum is hardly ever decided, since more is left than ``guess`` speaks for.
     """
     P = len(m)
-    total = 0
+    total = np.int64(0)
     for k in range(len(rest) - 2, -1, -1):
-        for p in range(k * BLOCK, min(P, (k + 1) * BLOCK)):
-            total += abs(np.int64(m[p]))
+        block = m[k * BLOCK : min(P, (k + 1) * BLOCK)]
+        for p in range(len(block)):
+            total += abs(np.int64(block[p]))
         rest[k] = total - (abs(np.int64(m[guess])) if guess >= k * BLOCK else 0)
     for k in range(len(rest)):
         if rest[k] <= abs(np.int64(m[guess])):
@@ -179,9 +174,10 @@ def partial(x, m, start, stop, held):
     total = np.int64(0)
     while start < stop:
         end = min(stop, start + held)
+        some, their = x[start:end], m[start:end]  # counted from 0, or the compiler sees no vectors
         part = np.int32(0)
-        for p in range(start, end):
-            part += np.int32(np.int32(x[p]) * np.int32(m[p]))
+        for p in range(len(some)):
+            part += np.int32(np.int32(some[p]) * np.int32(their[p]))
         total += part
         start = end
     return total
@@ -191,7 +187,7 @@ def partial(x, m, start, stop, held):
 def opposed(x, m, known, sign, guess, rest, likely, held):
     """Say whether the field is against the state ``sign``; ``known`` is the part of their product already known.
 
-    The sum goes on only as long as what is left of it could change the answer, and is first looked at in block ``likely``.
+    The sum goes on only as long as what is left of it could change the answer; before block ``likely`` nobody asks.
     """
     P = len(m)
     start = 0
@@ -210,7 +206,9 @@ def opposed(x, m, known, sign, guess, rest, likely, held):
 
 
 @kernel()
-def factor_sweeps(X, bits, S, apart, low, high, orders, most, done, sweeps, flips, m):
+def factor_sweeps(  # noqa: PLR0915  (one loop over the units: what is decided, and what is not)
+    X, bits, S, apart, low, high, orders, most, done, sweeps, flips, m
+):
     """Do what ``matrix_sweeps`` does with Hebb's weights X Xᵀ of units X (N, P), without them.
 
     ``bits`` (P, K) are the patterns and ``apart`` (n, K) the states as bits, ``low`` and ``high`` (N,) the whole
