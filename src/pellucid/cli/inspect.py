@@ -24,7 +24,10 @@ def inspect(model_file: Path, *, json: bool) -> None:
         return
     rows = [[name, _brief(value)] for name, value in facts.items() if name not in ("parameters", "columns")]
     display.show(display.table(str(model_file), [say("entry"), say("value")], rows))
-    chosen = ", ".join(f"{name}={value!r}" for name, value in facts["parameters"].items())
+    chosen = ", ".join(
+        f"{name}={f'({len(value)})' if isinstance(value, list) and len(value) > MOST else repr(value)}"
+        for name, value in facts["parameters"].items()
+    )
     display.show(say("Parameters other than the defaults: {names}.", names=chosen or "-"), *facts["columns"])
 
 

@@ -80,7 +80,7 @@ def _of_network(model: Any, X: Any, y: Any) -> Picture:
 
 def _panels(model: Any, X: Any, y: Any) -> Iterator[Callable[[Axes], None]]:
     """Yield what can be drawn of a network: one function of axes for each panel."""
-    if hasattr(model, "n_patterns_"):
+    if hasattr(model, "patterns_"):
         yield from _memory_panels(model)
         return
     coefs = _weights(model)
@@ -127,7 +127,8 @@ def _memory_panels(model: Any) -> Iterator[Callable[[Axes], None]]:
         if panels.square_side(model.n_features_in_) > 2:
             panels.tiles(axes, shown.T, columns=8)
         else:
-            axes.imshow(shown, cmap=SIGNED, vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
+            most = float(np.abs(shown).max()) or 1.0
+            axes.imshow(shown, cmap=SIGNED, vmin=-most, vmax=most, aspect="auto", interpolation="nearest")
             axes.set(xlabel=say("units"), ylabel=say("patterns"))
         axes.set_title(say("The stored patterns"))
 
@@ -138,11 +139,11 @@ def _memory_panels(model: Any) -> Iterator[Callable[[Axes], None]]:
         axes.set(xlabel=say("units"), ylabel=say("units"))
         axes.set_title(say("Weights: orange agree, blue oppose"))
 
-    if model.n_patterns_:
+    if len(model.patterns_):
         yield patterns
-    if model.n_features_in_ <= MOST_DRAWN:
+    if hasattr(model, "form_") and model.n_features_in_ <= MOST_DRAWN:
         yield weights
-    elif not model.n_patterns_:
+    elif not len(model.patterns_):
         raise InvalidArgumentError(
             f"plot draws the weights of at most {MOST_DRAWN} units, got {model.n_features_in_} and no patterns"
         )
