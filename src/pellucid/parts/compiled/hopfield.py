@@ -14,6 +14,7 @@ Overlaps come from patterns and states as bits: m_p = N - 2 (how many bits of x_
 
 import numpy as np
 
+from pellucid.parts.compiled.memory import uncounted
 from pellucid.parts.compiling import kernel
 
 __all__ = ["BLOCK", "factor_glauber", "factor_sweeps", "fields", "matrix_glauber", "matrix_sweeps", "overlaps"]
@@ -96,6 +97,7 @@ def matrix_sweeps(W, S, H, slack, unit, orders, places, first, most, done, sweep
     keeps the state. Sweep k visits the units as ``orders[k]`` says, modulo their number; ``places`` are its inverse.
     ``first`` is the number of the first sweep. A sweep without a flip ends a row.
     """
+    W, S, H, orders, places = uncounted(W), uncounted(S), uncounted(H), uncounted(orders), uncounted(places)
     n, N = S.shape
     none = places.dtype.type(~places.dtype.type(0))
     for r in range(n):
@@ -214,6 +216,7 @@ def factor_sweeps(  # noqa: PLR0915  (one loop over the units: what is decided, 
     ``bits`` (P, K) are the patterns and ``apart`` (n, K) the states as bits, ``low`` and ``high`` (N,) the whole
     numbers around the bias (empty: none); ``apart`` and m (P,) are for working in.
     """
+    X, bits, S, apart, m = uncounted(X), uncounted(bits), uncounted(S), uncounted(apart), uncounted(m)
     N, P = X.shape
     rest = np.zeros((P + BLOCK - 1) // BLOCK + 1, np.int64)
     held = max(BLOCK, min(P, (1 << 31) // (N + 1)))
