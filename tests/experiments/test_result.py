@@ -23,6 +23,11 @@ from pellucid.experiments.result import Finding, Result, meets
         (1, "== true", False),
         (0.999937041, "== 0.99993704 to 8 decimals", True),
         (0.99993706, "== 0.99993704 to 8 decimals", False),
+        (0.12, "0.12..0.15", True),
+        (0.15, "0.12..0.15", True),
+        (0.1501, "0.12..0.15", False),
+        (0.1199, "0.12..0.15", False),
+        (-1.5, "-2..-1e-3", True),
     ],
 )
 def test_an_expectation_is_met_or_not(value, expectation, met):
@@ -30,12 +35,12 @@ def test_an_expectation_is_met_or_not(value, expectation, met):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-@pytest.mark.parametrize("expectation", [">= 0.5", "<= 0.5", "== 0.5 to 2 decimals"])
+@pytest.mark.parametrize("expectation", [">= 0.5", "<= 0.5", "== 0.5 to 2 decimals", "0.1..0.5"])
 def test_what_is_not_finite_meets_nothing(value, expectation):
     assert not meets(value, expectation)
 
 
-@pytest.mark.parametrize("expectation", ["about 3", ">= ", "0.5", "> 0.5", ">=0.5", "== 0.5 to decimals"])
+@pytest.mark.parametrize("expectation", ["about 3", ">= ", "..2", "1..", "0.5", "> 0.5", ">=0.5", "== 0.5 to decimals"])
 def test_an_unreadable_expectation_is_an_error(expectation):
     with pytest.raises(InvalidArgumentError, match=r"an expectation reads like '>= 0\.975'"):
         meets(1.0, expectation)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pellucid.errors import InvalidDataError
+from pellucid.errors import InvalidArgumentError, InvalidDataError
 from pellucid.networks.dense_memory import DenseAssociativeMemory, attention
 from pellucid.networks.hopfield import corrupted
 
@@ -52,3 +52,10 @@ def test_other_values_than_signs_are_refused_except_by_the_softmax():
         DenseAssociativeMemory().fit([[1, 0.5]])
     with pytest.raises(InvalidDataError, match="NaN at row 0, column 1"):
         DenseAssociativeMemory("softmax").fit([[1, np.nan]])
+
+
+def test_an_exponential_beyond_all_numbers_is_refused():
+    with pytest.raises(InvalidArgumentError, match=r"beta must be <= 700 .* got 701.0; use interaction='softmax'"):
+        DenseAssociativeMemory("exponential", beta=701.0).fit(signs((3, 20)))
+    model = DenseAssociativeMemory("exponential", beta=700.0).fit(signs((3, 20)))
+    assert np.isfinite(model.energy(signs((3, 20)))).all()

@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import check_estimator
 import pellucid
 from pellucid.bench.peers import textbook_hopfield
 from pellucid.data.letters import letters
-from pellucid.errors import InvalidArgumentError, InvalidDataError, PellucidWarning
+from pellucid.errors import InvalidArgumentError, InvalidDataError, ModelFileError, PellucidWarning
 from pellucid.learning.estimator import validated
 from pellucid.networks import hopfield
 from pellucid.networks.hopfield import HopfieldNetwork, corrupted, visiting_orders
@@ -344,3 +344,48 @@ def test_the_rule_of_stored_patterns_stays_theirs(tmp_path):
     with pytest.raises(InvalidArgumentError, match=r"rule must stay 'hebb', .* got 'storkey'"):
         network.partial_fit(X[:1])
     assert network.fit(X).rule_ == "storkey"
+
+
+def test_a_bias_on_the_very_edge_decides_alike_in_both_forms_and_in_the_steps():
+    X, starts = signs((9, 60)), signs((4, 60), 3)
+    rng = np.random.default_rng(5)
+    for bias in (rng.integers(-9, 10, 60) / 60, rng.integers(-9, 10, 60) / 120, rng.normal(size=60) * 1e6):
+        found = [fitted(X, form=form, bias=bias).predict(starts) for form in ("matrix", "factor")]
+        np.testing.assert_array_equal(*found)
+        *_, last = fitted(X, bias=bias).steps(starts[0])
+        np.testing.assert_array_equal(last.state, found[0][0])
+
+
+def test_fields_too_large_for_16_bits_recall_as_the_factor_form_does():
+    X = np.repeat(signs((1, 300)), 300, axis=0)  # every field is 300 x 299
+    starts = corrupted(X[:3], 0.3, 0)
+    np.testing.assert_array_equal(*(fitted(X, form=form).predict(starts) for form in ("matrix", "factor")))
+
+
+def test_the_form_is_chosen_from_units_and_patterns():
+    assert fitted(signs((10, 980))).form_ == "matrix"
+    model = fitted(signs((10, 981)))
+    assert model.form_ == "factor"
+    assert model.partial_fit(signs((1, 981), 1)).form_ == "matrix"
+    np.testing.assert_array_equal(model.patterns_[:10], signs((10, 981)))
+    assert model.is_stable(model.patterns_).all()
+
+
+def test_random_orders_are_drawn_for_sixteen_sweeps_and_then_taken_in_turn():
+    orders = visiting_orders(50, 3)
+    drawn = [next(orders) for _ in range(40)]
+    assert len({order.tobytes() for order in drawn}) == 16
+    np.testing.assert_array_equal(drawn[16:32], drawn[:16])
+    assert all((np.sort(order) == np.arange(50)).all() for order in drawn)
+
+
+def test_a_file_sets_no_attribute_that_a_network_does_not_keep():
+    entries, arrays = fitted(signs((4, 30))).to_file()
+    entries["attributes"]["predict"] = 3
+    with pytest.raises(ModelFileError, match="attribute 'predict', which a HopfieldNetwork does not have"):
+        HopfieldNetwork.from_file(entries, arrays)
+
+
+def test_a_single_share_is_refused_for_a_basin():
+    with pytest.raises(InvalidArgumentError, match=r"shares must be a list of numbers .* got 0.1; use \[0.1\]"):
+        fitted(signs((4, 30))).basin(0.1)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pellucid.cli import display
 from pellucid.data import Preprocessor
 from pellucid.language import say
@@ -22,16 +24,22 @@ def inspect(model_file: Path, *, json: bool) -> None:
         return
     rows = [[name, _brief(value)] for name, value in facts.items() if name not in ("parameters", "columns")]
     display.show(display.table(str(model_file), [say("entry"), say("value")], rows))
-    chosen = ", ".join(f"{name}={value!r}" for name, value in facts["parameters"].items())
+    chosen = ", ".join(
+        f"{name}={f'({len(value)})' if isinstance(value, list) and len(value) > MOST else repr(value)}"
+        for name, value in facts["parameters"].items()
+    )
     display.show(say("Parameters other than the defaults: {names}.", names=chosen or "-"), *facts["columns"])
 
 
 def _facts(header: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    defaults = type(model)().get_params()
+    chosen = {name: value for name, value in model.get_params().items() if not _same(value, defaults[name])}
+    if hasattr(model, "n_patterns_"):
+        return _of_memory(header, model, chosen)
     known = getattr(model, "preprocessing_", None)
     preprocessor = Preprocessor.from_json(known["columns"]) if known else None
     weights = model.coefs_ if hasattr(model, "coefs_") else [model.coef_.T]
     biases = model.intercepts_ if hasattr(model, "intercepts_") else [model.intercept_]
-    defaults = type(model)().get_params()
     names = preprocessor.feature_names if preprocessor else getattr(model, "feature_names_in_", ())
     return {
         "class": header["class"],
@@ -45,9 +53,29 @@ def _facts(header: Mapping[str, Any], model: Any) -> dict[str, Any]:
         "epochs": int(model.n_iter_),
         "loss": getattr(model, "loss_", None),
         "features": list(names),
-        "parameters": {name: value for name, value in model.get_params().items() if value != defaults[name]},
+        "parameters": chosen,
         "columns": preprocessor.report if preprocessor else [],
     }
+
+
+def _of_memory(header: Mapping[str, Any], model: Any, chosen: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of an associative memory, which has units and patterns in place of layers and epochs."""
+    return {
+        "class": header["class"],
+        "format": header["format"],
+        "pellucid": header["pellucid"],
+        "task": "associative memory",
+        "units": int(model.n_features_in_),
+        "patterns": int(model.n_patterns_),
+        "form": model.form_,
+        "features": [str(name) for name in getattr(model, "feature_names_in_", ())],
+        "parameters": {name: np.asarray(value).tolist() for name, value in chosen.items()},
+        "columns": [],
+    }
+
+
+def _same(value: Any, default: Any) -> bool:
+    return bool(np.array_equal(value, default)) if isinstance(value, np.ndarray) else bool(value == default)
 
 
 def _brief(value: Any) -> str:

@@ -14,6 +14,7 @@ __all__ = ["Finding", "Progress", "Result", "meets"]
 Progress = Callable[[float, str], None]
 
 _EXPECTATION = re.compile(r"(?P<sign>>=|<=|==) (?P<bound>true|false|[-+.0-9e]+)(?: to (?P<decimals>\d+) decimals)?")
+_RANGE = re.compile(r"(?P<low>[-+.0-9e]*[0-9])\.\.(?P<high>[-+0-9][-+.0-9e]*)")
 _COMPARE = {">=": operator.ge, "<=": operator.le, "==": operator.eq}
 
 
@@ -21,9 +22,9 @@ _COMPARE = {">=": operator.ge, "<=": operator.le, "==": operator.eq}
 class Finding:
     """What one experiment found: its ``metrics``, what was ``expected`` of them, what was seen.
 
-    ``expected`` maps a metric's name to a comparison such as ``">= 0.975"``. ``summary`` holds lines for
-    people, in their language; ``payload`` holds fitted models and arrays for the figures. ``skipped`` says
-    why nothing was run.
+    ``expected`` maps a metric's name to a comparison such as ``">= 0.975"``, or a range, ``"0.12..0.15"``.
+    ``summary`` holds lines for people, in their language; ``payload`` holds fitted models and arrays for the
+    figures. ``skipped`` says why nothing was run.
     """
 
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -82,13 +83,17 @@ class Result:
 def meets(value: Any, expectation: str) -> bool:
     """Say whether ``value`` meets ``expectation``: ``">= 0.975"``, ``"== true"``, ``"== 0.5 to 8 decimals"``.
 
+    A range, ``"0.12..0.15"``, includes both ends.
     A value that is not finite meets nothing. Raises InvalidArgumentError for an expectation that cannot be
     read.
     """
+    if span := _RANGE.fullmatch(expectation):
+        return bool(float(span["low"]) <= float(value) <= float(span["high"]))
     read = _EXPECTATION.fullmatch(expectation)
     if read is None:
         raise InvalidArgumentError(
-            f"an expectation reads like '>= 0.975', '== true' or '== 0.5 to 8 decimals', got {expectation!r}"
+            "an expectation reads like '>= 0.975', '== true', '== 0.5 to 8 decimals' or '0.12..0.15', "
+            f"got {expectation!r}"
         )
     sign, bound, decimals = read["sign"], read["bound"], read["decimals"]
     if bound in ("true", "false"):

@@ -19,13 +19,15 @@ from scipy.special import logsumexp, softmax
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from pellucid.errors import InvalidDataError
+from pellucid.errors import InvalidArgumentError, InvalidDataError
 from pellucid.learning.estimator import check_choice, check_number, unchanged_by_errors, validated
 from pellucid.learning.step import Step, view
 
 __all__ = ["DenseAssociativeMemory", "attention"]
 
 FORMULAS = MappingProxyType({"field": "½ (E(s, s_i = -1) - E(s, s_i = +1))", "energy": "E = -Σ_p F(m_p)"})
+# β beyond which exp(β m / N) of a whole overlap is too large for a number of 64 bits.
+STEEPEST = 700.0
 
 
 def attention(S: np.ndarray, X: np.ndarray, beta: float) -> np.ndarray:
@@ -79,6 +81,11 @@ class DenseAssociativeMemory(BaseEstimator):
             check_choice("interaction", self.interaction, ("polynomial", "exponential", "softmax"))
             check_number("degree", self.degree, 2, integer=True)
             check_number("beta", self.beta, 0, open_low=True)
+            if self.interaction == "exponential" and self.beta > STEEPEST:
+                raise InvalidArgumentError(
+                    f"beta must be <= {STEEPEST:g} for the exponential interaction, whose energy exp(beta) is beyond "
+                    f"all numbers above it, got {self.beta!r}; use interaction='softmax', which has no such bound"
+                )
             check_number("max_iter", self.max_iter, 1, integer=True)
             check_number("tol", self.tol, 0)
             self.patterns_ = self._states(X, reset=True).copy()

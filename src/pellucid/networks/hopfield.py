@@ -25,7 +25,9 @@ Storkey 1997; Glauber 1963.
 
 import warnings
 from collections.abc import Iterator
-from itertools import combinations
+from functools import lru_cache
+from itertools import combinations, islice
+from itertools import count as count_up
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
@@ -33,7 +35,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from pellucid.errors import InvalidArgumentError, InvalidDataError, PellucidWarning
+from pellucid.errors import InvalidArgumentError, InvalidDataError, ModelFileError, PellucidWarning
 from pellucid.learning.estimator import (
     check_choice,
     check_number,
@@ -59,8 +61,12 @@ FORMULAS = MappingProxyType(
         "state": "s",
     }
 )
-# Above these many units the factor form: a matrix of 16-bit numbers would take more than 0.5 GB.
+# Above these many units weights are not handed out: a matrix of 16-bit numbers would take more than 0.5 GB.
 MOST_IN_MATRIX = 16_384
+# Random orders that are drawn; later sweeps take them in turn.
+ORDERS = 16
+# The largest number that a field of 16 bits holds.
+MOST_16 = (1 << 15) - 1
 # Numbers that are worked on at a time: what a compiled call does stays within 0.2 s, temporaries within 64 MB.
 CHUNK = 8_000_000
 # A field of weights that are not whole is zero within this share of what it is summed from.
@@ -113,11 +119,39 @@ def pseudo_inverse(X: np.ndarray) -> np.ndarray:
 
 
 def visiting_orders(n_units: int, seed: int, order: str = "random") -> Iterator[np.ndarray]:
-    """Yield the order (N,) in which each sweep visits the units, without end."""
+    """Yield the order (N,) in which each sweep visits the units, without end.
+
+    Random orders are drawn for the first ``ORDERS`` sweeps; later ones take the same in turn.
+    """
     generator = np.random.default_rng(seed)
-    cyclic = np.arange(n_units, dtype=np.int32)
-    while True:
-        yield cyclic if order == "cyclic" else generator.permutation(n_units).astype(np.int32)
+    count = 1 if order == "cyclic" else ORDERS
+    drawn: list[np.ndarray] = []
+    for sweep in count_up():
+        if sweep < count:
+            every = np.arange(n_units) if order == "cyclic" else generator.permutation(n_units)
+            drawn.append(every.astype(np.int32))
+        yield drawn[sweep % count]
+
+
+@lru_cache(maxsize=8)
+def _orders(n_units: int, seed: int, order: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return all different orders (K, N), and the place of each unit in them (K, N)."""
+    orders = np.array(list(islice(visiting_orders(n_units, seed, order), 1 if order == "cyclic" else ORDERS)))
+    places = np.empty(orders.shape, np.uint16 if n_units <= MOST_16 else np.uint32)
+    np.put_along_axis(places, orders, np.arange(n_units, dtype=places.dtype)[None], axis=1)
+    orders.flags.writeable = places.flags.writeable = False
+    return orders, places
+
+
+def packed(S: np.ndarray) -> np.ndarray:
+    """Return rows (n, N) of ±1 as bits, 64 units a word, (n, ceil(N / 64))."""
+    n, N = S.shape
+    octets = np.zeros((n, -(-N // 64) * 8), np.uint8)
+    rows = max(1, CHUNK // N)
+    for start in range(0, n, rows):
+        part = np.packbits(S[start : start + rows] > 0, axis=1, bitorder="little")
+        octets[start : start + rows, : part.shape[1]] = part
+    return octets.view("<u8").astype(np.uint64, copy=False)
 
 
 def corrupted(X: Any, share: float, random_state: Any = None) -> np.ndarray:
@@ -179,8 +213,10 @@ class HopfieldNetwork(BaseEstimator):
     n_features_in_: int
     seed_: int
     form_: str
-    _units: np.ndarray  # (N, P) int8: a row a unit, so that a flip reads one row
+    _units: np.ndarray  # (N, P) int8: in the factor form a row a unit, so that a flip reads one row; else (P, N).T
+    _bits: np.ndarray  # (P, K): the patterns, 64 units a word
     _W: np.ndarray | None  # (N, N): N W in whole numbers by Hebb's rule, else W
+    _largest: int  # the largest field that these whole numbers allow
 
     def __init__(
         self,
@@ -319,32 +355,35 @@ class HopfieldNetwork(BaseEstimator):
 
     def _forget(self) -> None:
         self._units = np.empty((self.n_features_in_, 0), np.int8)
-        self._W, self._given = None, False
+        self._bits = np.empty((0, -(-self.n_features_in_ // 64)), np.uint64)
+        self._W, self._given, self._largest = None, False, 0
 
     def _store(self, patterns: np.ndarray) -> None:
         """Add patterns (P, N) to those that are stored."""
         N, before = self._units.shape
-        units = np.empty((N, before + len(patterns)), np.int8)
+        P = before + len(patterns)
+        form = self._chosen_form(N, P)
+        units = np.empty((N, P), np.int8, order="C" if form == "factor" else "F")
         units[:, :before] = self._units
-        rows = max(1, CHUNK // units.shape[1])
+        rows = max(1, CHUNK // P)
         for start in range(0, N, rows):
             units[start : start + rows, before:] = patterns[:, start : start + rows].T
-        P = units.shape[1]
         if self.rule == "storkey":
             self.form_ = "matrix"
             self._store_by_storkey(patterns, units, before)
             return
-        self.form_ = self._chosen_form(N)
+        self.form_ = form
         if self.rule == "pseudo_inverse":
             self._W = pseudo_inverse(units.T)
-        elif self.form_ == "factor":
+        elif form == "factor":
             self._W = None
         elif self._W is None:
             self._W = hebb(units.T)
         else:
             new = hebb(patterns)
             self._W = self._W + (new if P < 1 << 15 else new.astype(np.int32))
-        self._units = units
+        self._units, self._bits = units, np.vstack([self._bits, packed(patterns)])
+        self._measure()
         if self.rule == "hebb" and P > CAPACITY * N:
             warnings.warn(
                 f"{P} patterns in {N} units are more than Hebb's rule holds, about {CAPACITY} N = "
@@ -366,12 +405,25 @@ class HopfieldNetwork(BaseEstimator):
                 PellucidWarning,
                 stacklevel=4,
             )
-        self._units = np.ascontiguousarray(self._units)
+        self._bits = packed(self._units.T)
 
-    def _chosen_form(self, N: int) -> str:
+    def _chosen_form(self, N: int, P: int) -> str:
         if self.rule != "hebb" or self.form == "matrix":
             return "matrix"
-        return "factor" if self.form == "factor" or N > MOST_IN_MATRIX else "matrix"
+        # Which is quicker, as measured; a matrix of more than 0.5 GB is not made unasked.
+        return "factor" if self.form == "factor" or min(MOST_IN_MATRIX, 900 + 8 * P) < N else "matrix"
+
+    def _measure(self) -> None:
+        """Learn how large a field can become, which decides what numbers hold it."""
+        if self._W is not None and self._whole:
+            rows = max(1, CHUNK // len(self._W))
+            parts = (self._W[start : start + rows] for start in range(0, len(self._W), rows))
+            self._largest = max(int(np.abs(part).sum(axis=1, dtype=np.int64).max()) for part in parts)
+
+    def _field_type(self, bound: int) -> Any:
+        """Return the smallest whole numbers that hold fields up to ``bound``, and as many as there are units."""
+        fits = max(bound, self.n_features_in_)
+        return np.int16 if fits <= MOST_16 else np.int32 if fits < 1 << 31 else np.int64
 
     # -- what is stored --------------------------------------------------------------------------------------
 
@@ -421,17 +473,31 @@ class HopfieldNetwork(BaseEstimator):
         """Return the fields (n, N) of states S (n, N) without bias, in their own unit: whole numbers or floats."""
         if not self._whole:
             return S @ self._W
+        from pellucid.parts.compiled.hopfield import fields, overlaps
+
         X, (n, N), P = self._units, S.shape, self.n_patterns_
+        m = np.empty((n, P), np.int16 if N <= MOST_16 else np.int32)
+        overlaps(packed(S), self._bits, N, m)
+        if self._W is not None:
+            H = np.empty((n, N), self._field_type(self._largest))
+            fields(X.T, m, S, H)
+            return H
         real: Any = np.float32 if N * P < 1 << 24 else np.float64  # either holds the sums exactly
-        step = N if real is np.float32 else max(1, CHUNK // max(P, n))
-        m = np.zeros((n, P), real)
-        for start in range(0, N, step):
-            m += S[:, start : start + step].astype(real) @ X[start : start + step].astype(real)
+        step = max(1, CHUNK // max(P, n))
         H = np.empty((n, N), np.int32 if N * P < 1 << 31 else np.int64)
         for start in range(0, N, step):
             part = slice(start, start + step)
-            H[:, part] = m @ X[part].astype(real).T - P * S[:, part].astype(real)
+            H[:, part] = m.astype(real) @ X[part].astype(real).T - P * S[:, part].astype(real)
         return H
+
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the whole numbers below and above the bias (N,), in the unit of whole fields; empty without one."""
+        if self.bias is None:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        # A bias beyond every field is as good as one just beyond.
+        most = self.n_features_in_ * max(1, self.n_patterns_) + 1
+        bias = np.clip(self._bias(), -most, most)
+        return np.floor(bias).astype(np.int64), np.ceil(bias).astype(np.int64)
 
     def fields(self, X: Any) -> np.ndarray:
         """Return the local fields h = W s + b of each row, (n, N)."""
@@ -493,39 +559,68 @@ class HopfieldNetwork(BaseEstimator):
         return found._replace(states=(found.states + 1) // 2) if self.states == "binary" else found
 
     def _asynchronous(self, S: np.ndarray) -> Recall:
-        n, N = S.shape
+        n = len(S)
         done, sweeps, flips = np.zeros(n, bool), np.zeros(n, np.int64), np.zeros(n, np.int64)
-        rows = max(1, CHUNK // N)
         if self.update == "stochastic":
             for row in range(n):
                 self._sample(S[row], row, flips[row : row + 1])
             return Recall(S, np.full(n, self.max_iter), flips, np.full(n, "sampled"))
-        bias, slack = self._bias(), self._slack()
-        parts = [slice(start, start + rows) for start in range(0, n, rows)]
-        fields: list[Any] = [None] * len(parts)
+        settle = self._by_overlaps if self._W is None else self._by_fields
+        settle(S, done, sweeps, flips)
+        return Recall(S, sweeps, flips, np.where(done, "fixed", "unsettled"))
+
+    def _by_fields(self, S: np.ndarray, done: np.ndarray, sweeps: np.ndarray, flips: np.ndarray) -> None:
+        """Run each row of S (n, N) to its rest, in place, in the matrix form."""
+        from pellucid.parts.compiled.hopfield import matrix_sweeps
+
+        n, N = S.shape
+        orders, places = _orders(N, self.seed_, self.order)
+        rows = max(1, min(CHUNK // N, 500 * CHUNK // N**2))
+        for start in range(0, n, rows):
+            part = slice(start, start + rows)
+            H, slack, unit = self._biased_fields(S[part])
+            for first in range(0, self.max_iter, ORDERS):
+                most = min(ORDERS, self.max_iter - first)
+                counts = done[part], sweeps[part], flips[part]
+                matrix_sweeps(self._W, S[part], H, slack, unit, orders, places, first, most, *counts)
+                if done[part].all():
+                    break
+
+    def _biased_fields(self, S: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, int]:
+        """Return fields (n, N) with the bias in them, what counts as zero (N,) or None, and their unit.
+
+        Whole numbers stay whole: with a bias b they are 2 (h + floor(b)), and 1 more where b is not whole, of the
+        same sign as h + b wherever a unit asks for it.
+        """
+        H = self._raw_fields(S)
+        if not self._whole:
+            return H + self._bias(), self._slack(), 1
+        low, high = self._bounds()
+        if not low.size:
+            return H, None, 1
+        # Beyond the largest field, a bias decides alone.
+        low, high = (np.clip(bound, -self._largest - 1, self._largest + 1) for bound in (low, high))
+        doubled = 2 * H.astype(np.int64) + (low + high)
+        return doubled.astype(self._field_type(4 * self._largest + 4)), None, 2
+
+    def _by_overlaps(self, S: np.ndarray, done: np.ndarray, sweeps: np.ndarray, flips: np.ndarray) -> None:
+        """Run each row of S (n, N) to its rest, in place, in the factor form."""
+        from pellucid.parts.compiled.hopfield import factor_sweeps
+
+        N = S.shape[1]
+        low, high = self._bounds()
+        m = np.empty(self.n_patterns_, np.int16 if N <= MOST_16 else np.int32)
         orders = visiting_orders(N, self.seed_, self.order)
+        at_once = 1 if self.order == "cyclic" else 2  # a sweep that flips, and one that finds nothing left to flip
         taken = 0
         while taken < self.max_iter and not done.all():
-            most = min(self.max_iter - taken, 4)
-            some = np.array([next(orders) for _ in range(1 if self.order == "cyclic" else most)])  # (sweeps, N)
-            for number, part in enumerate(parts):
-                if done[part].all():
-                    continue
-                if self._W is None:
-                    from pellucid.parts.compiled.hopfield import factor_sweeps
-
-                    for row in range(part.start, min(n, part.stop)):  # one at a time: Ctrl-C gets through
-                        one = slice(row, row + 1)
-                        factor_sweeps(self._units, S[one], bias, some, most, done[one], sweeps[one], flips[one])
-                else:
-                    from pellucid.parts.compiled.hopfield import matrix_sweeps
-
-                    # The fields of one part only are kept, unless there is but one: memory before speed.
-                    H = self._raw_fields(S[part]) if fields[number] is None else fields[number]
-                    fields[number] = H if len(parts) == 1 else None
-                    matrix_sweeps(self._W, S[part], H, bias, slack, some, most, done[part], sweeps[part], flips[part])
+            most = min(self.max_iter - taken, 4 if self.order == "cyclic" else at_once)
+            some = np.array([next(orders) for _ in range(min(at_once, most))])  # (sweeps, N)
+            for row in np.flatnonzero(~done):  # one at a time: Ctrl-C gets through
+                one = slice(row, row + 1)
+                counts = done[one], sweeps[one], flips[one]
+                factor_sweeps(self._units, self._bits, S[one], packed(S[one]), low, high, some, most, *counts, m)
             taken += most
-        return Recall(S, sweeps, flips, np.where(done, "fixed", "unsettled"))
 
     def _sample(self, s: np.ndarray, row: int, flips: np.ndarray) -> None:
         """Run all sweeps of Glauber's dynamics on s (N,), in place."""
@@ -704,6 +799,10 @@ class HopfieldNetwork(BaseEstimator):
         """Return for each corrupted share how many of the patterns come back, all units right, (len(shares),)."""
         check_is_fitted(self)
         check_number("repeats", repeats, 1, integer=True)
+        if np.ndim(shares) != 1:
+            raise InvalidArgumentError(
+                f"shares must be a list of numbers from 0 to 1, got {shares!r}; use [{shares!r}]"
+            )
         generator = check_seed(random_state)
         patterns = np.repeat(self.patterns_, repeats, axis=0)
         found = []
@@ -718,8 +817,7 @@ class HopfieldNetwork(BaseEstimator):
     def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what a model file keeps: see ``pellucid.saving``."""
         check_is_fitted(self)
-        names = ("n_features_in_", "feature_names_in_", "seed_", "form_", "rule_")
-        attributes = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        attributes = {name: getattr(self, name) for name in self._kept() if hasattr(self, name)}
         parameters = self.get_params(deep=False) | {"bias": None}
         arrays = {"patterns": np.ascontiguousarray(self.patterns_)}
         if self.bias is not None:
@@ -735,6 +833,8 @@ class HopfieldNetwork(BaseEstimator):
         network = cls(**entries["parameters"])
         network._check_parameters()
         for name, value in entries["attributes"].items():
+            if name not in network._kept():
+                raise ModelFileError(f"holds an attribute {name!r}, which a {cls.__name__} does not have")
             setattr(network, name, value)
         N = network.n_features_in_
         network._forget()
@@ -745,7 +845,9 @@ class HopfieldNetwork(BaseEstimator):
         patterns = expect_shape(arrays, "patterns", (len(arrays["patterns"]), N))
         if (np.abs(patterns) != 1).any():
             raise InvalidDataError("patterns must hold -1 or +1 only")
-        network._units = np.ascontiguousarray(patterns.T.astype(np.int8))
+        patterns = np.ascontiguousarray(patterns, np.int8)
+        network._units = np.ascontiguousarray(patterns.T) if network.form_ == "factor" else patterns.T
+        network._bits = packed(patterns)
         if entries["has_bias"]:
             network.bias = expect_shape(arrays, "bias", (N,))
         if weighty:
@@ -754,7 +856,12 @@ class HopfieldNetwork(BaseEstimator):
                 raise InvalidDataError("weights must be symmetric with a zero diagonal")
         elif network.form_ == "matrix":
             network._W = hebb(network.patterns_)
+            network._measure()
         return network
+
+    def _kept(self) -> tuple[str, ...]:
+        """Return the attributes that a model file keeps besides parameters, patterns and weights."""
+        return ("n_features_in_", "feature_names_in_", "seed_", "form_", "rule_")
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_units")

@@ -23,6 +23,9 @@ from pellucid.watching.style import INK, SIGNED, Picture, drawing, picture
 
 __all__ = ["figures", "plot"]
 
+# Units whose weights to each other are drawn.
+MOST_DRAWN = 1000
+
 
 def plot(thing: Any, X: Any = None, y: Any = None, *, name: str | None = None) -> Picture:
     """Return a picture of ``thing``.
@@ -77,6 +80,9 @@ def _of_network(model: Any, X: Any, y: Any) -> Picture:
 
 def _panels(model: Any, X: Any, y: Any) -> Iterator[Callable[[Axes], None]]:
     """Yield what can be drawn of a network: one function of axes for each panel."""
+    if hasattr(model, "patterns_"):
+        yield from _memory_panels(model)
+        return
     coefs = _weights(model)
     sizes = [coefs[0].shape[0], *(W.shape[1] for W in coefs)]
 
@@ -111,6 +117,36 @@ def _panels(model: Any, X: Any, y: Any) -> Iterator[Callable[[Axes], None]]:
         yield surface
     if len(getattr(model, "loss_curve_", ())) > 1:
         yield loss
+
+
+def _memory_panels(model: Any) -> Iterator[Callable[[Axes], None]]:
+    """Yield the patterns of an associative memory, and its weights where they are few enough to be seen."""
+
+    def patterns(axes: Axes) -> None:
+        shown = model.patterns_[:64].astype(np.float64)
+        if panels.square_side(model.n_features_in_) > 2:
+            panels.tiles(axes, shown.T, columns=8)
+        else:
+            most = float(np.abs(shown).max()) or 1.0
+            axes.imshow(shown, cmap=SIGNED, vmin=-most, vmax=most, aspect="auto", interpolation="nearest")
+            axes.set(xlabel=say("units"), ylabel=say("patterns"))
+        axes.set_title(say("The stored patterns"))
+
+    def weights(axes: Axes) -> None:
+        W = model.weights_
+        most = float(np.abs(W).max()) or 1.0
+        axes.imshow(W, cmap=SIGNED, vmin=-most, vmax=most, interpolation="nearest")
+        axes.set(xlabel=say("units"), ylabel=say("units"))
+        axes.set_title(say("Weights: orange agree, blue oppose"))
+
+    if len(model.patterns_):
+        yield patterns
+    if hasattr(model, "form_") and model.n_features_in_ <= MOST_DRAWN:
+        yield weights
+    elif not len(model.patterns_):
+        raise InvalidArgumentError(
+            f"plot draws the weights of at most {MOST_DRAWN} units, got {model.n_features_in_} and no patterns"
+        )
 
 
 def _weights(model: Any) -> Sequence[np.ndarray]:
