@@ -79,7 +79,16 @@ def named(name: str, stack: Stack | None = None) -> Engine:
 
     Raises InvalidArgumentError for an unknown name, and where the compiled one was asked for and does not serve.
     """
-    if name == "auto" and isinstance(stack, ConvStack):
+    if isinstance(stack, ConvStack) and name != "reference":
+        if not any(stage.norm for stage in stack.stages):
+            from pellucid.learning.convolved import Convolved
+
+            return Convolved()
+        if name == "compiled":
+            raise InvalidArgumentError(
+                "engine must be auto or reference with batch normalisation, which needs whole batches at a time; "
+                "got 'compiled', which works on eight images at a time"
+            )
         return Reference()
     if name in {"auto", "compiled"}:
         return Compiled()
@@ -102,9 +111,7 @@ class Reference:
         for done, rate in enumerate(rates, start=1):
             epoch, batch = divmod(start + done - 1, per_epoch)
             rows = orders[epoch % len(orders), batch * recipe.batch_size : (batch + 1) * recipe.batch_size]
-            value, weight = reference.train_batch(
-                stack, recipe, problem, rows, memory.slots, memory.step + done, float(rate)
-            )
+            value, weight = self._learn(stack, recipe, problem, rows, memory.slots, memory.step + done, float(rate))
             memory.monitor[BATCH_LOSS] = value
             memory.monitor[LOSS_SUM] += value * (weight if recipe.loss.averaged else 1)
             memory.monitor[WEIGHT_SUM] += weight
@@ -116,6 +123,12 @@ class Reference:
                 if stale:
                     return done, CONVERGED
         return len(rates), RUNNING
+
+    def _learn(
+        self, stack: Stack, recipe: Recipe, problem: Problem, rows: np.ndarray, slots: np.ndarray, step: int, rate: float
+    ) -> tuple[float, float]:
+        """Learn from one batch; return its loss and weight."""
+        return reference.train_batch(stack, recipe, problem, rows, slots, step, rate)
 
     def loss_and_gradient(self, stack: Stack, recipe: Recipe, problem: Problem) -> float:
         """See ``Engine.loss_and_gradient``."""
@@ -152,7 +165,7 @@ class Compiled:
         # All that a layout depends on: compiled code that was given another stack's would write where it must not.
         wanted = (rows, stack.dtype, stack.sizes, stack.activations, stack.dropout, stack.bias)
         if wanted != self._planned:
-            self._layout, size = _layout(stack, rows)
+            self._layout, size = dense_layout(stack, rows)
             self._work, self._rows, self._planned = np.zeros(size, stack.dtype), rows, wanted
         codes = [CODES[name] for name in ("identity", *stack.activations)]
         return {
@@ -171,11 +184,11 @@ class Compiled:
 
         plan = self._plan(stack, recipe.batch_size)
         done, status = compiled.train(
-            *_typed(problem), orders, recipe.batch_size, start, start + len(rates),
+            *typed(problem), orders, recipe.batch_size, start, start + len(rates),
             stack.parameters.vector, stack.parameters.gradient, memory.slots, memory.safe,
             plan["work"], plan["sizes"], plan["layout"], plan["codes"],
             np.array([0.0, *stack.dropout, 0.0]), stack.dropout_rng,
-            _loss_numbers(recipe), recipe.alpha, recipe.optimizer.code, recipe.optimizer.hyperparameters(),
+            loss_numbers(recipe), recipe.alpha, recipe.optimizer.code, recipe.optimizer.hyperparameters(),
             memory.step, rates, memory.monitor, recipe.tolerance, recipe.patience, losses,
         )  # fmt: skip
         return done, status
@@ -187,9 +200,9 @@ class Compiled:
         rows = min(PREDICT_ROWS, problem.size)
         plan, parameters = self._plan(stack, rows), stack.parameters
         return compiled.loss_and_gradient(
-            *_typed(problem), parameters.vector, parameters.gradient,
+            *typed(problem), parameters.vector, parameters.gradient,
             plan["work"], plan["sizes"], plan["layout"], plan["codes"], stack.dropout_rng,
-            _loss_numbers(recipe), recipe.alpha, rows, np.zeros_like(parameters.vector),
+            loss_numbers(recipe), recipe.alpha, rows, np.zeros_like(parameters.vector),
         )  # fmt: skip
 
     def predict(self, stack: Stack, X: np.ndarray) -> np.ndarray:
@@ -199,7 +212,7 @@ class Compiled:
         plan = self._plan(stack, min(PREDICT_ROWS, max(1, len(X))))
         logits = np.empty((len(X), stack.sizes[-1]), stack.dtype)
         compiled.predict(
-            _same_type(X), stack.parameters.vector, plan["work"], plan["sizes"], plan["layout"], plan["codes"],
+            same_type(X), stack.parameters.vector, plan["work"], plan["sizes"], plan["layout"], plan["codes"],
             stack.dropout_rng, logits, self._rows,
         )  # fmt: skip
         return logits
@@ -211,13 +224,13 @@ class Compiled:
         self.__init__()  # type: ignore[misc]  # buffers are rebuilt when they are needed
 
 
-def _typed(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def typed(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return X, Y and the weights as compiled code takes them."""
     weights = problem.weights.astype(problem.X.dtype, copy=False)
-    return _same_type(problem.X), _same_type(problem.Y), _same_type(weights)
+    return same_type(problem.X), same_type(problem.Y), same_type(weights)
 
 
-def _same_type(array: np.ndarray) -> np.ndarray:
+def same_type(array: np.ndarray) -> np.ndarray:
     """Return an array that is not marked read-only, over the same memory.
 
     For Numba a read-only array is another type: it would compile everything once more, to other last bits. The
@@ -231,12 +244,12 @@ def _same_type(array: np.ndarray) -> np.ndarray:
     )
 
 
-def _loss_numbers(recipe: Recipe) -> np.ndarray:
+def loss_numbers(recipe: Recipe) -> np.ndarray:
     loss = recipe.loss
     return np.array([loss.code, CODES[loss.link], loss.parameter, float(loss.averaged)])
 
 
-def _layout(stack: Stack, rows: int) -> tuple[np.ndarray, int]:
+def dense_layout(stack: Stack, rows: int) -> tuple[np.ndarray, int]:
     """Return where everything lies (see ``compiled.py``), and the size of ``work``, for batches of ``rows``.
 
     First come the batch's X, Y and weights. A hidden layer's z, a and h share memory unless its slope needs
@@ -257,9 +270,10 @@ def _layout(stack: Stack, rows: int) -> tuple[np.ndarray, int]:
         return start
 
     for layer in range(1, last + 1):
-        layout[W, layer] = stack.parameters.offset(f"weight{layer}")
+        number = layer - 1 + stack.first_dense
+        layout[W, layer] = stack.parameters.offset(f"weight{number}")
         if stack.bias:
-            layout[B, layer] = stack.parameters.offset(f"bias{layer}")
+            layout[B, layer] = stack.parameters.offset(f"bias{number}")
         layout[Z, layer] = room(layer)
         apart = layer == last or ACTIVATIONS[stack.activations[layer - 1]].needs_z
         layout[A, layer] = room(layer) if apart else layout[Z, layer]
