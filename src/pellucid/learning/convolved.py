@@ -10,6 +10,7 @@ from pellucid.learning import compiled_conv
 from pellucid.learning.engine import CODES, PREDICT_ROWS, Reference, dense_layout, loss_numbers, same_type, typed
 from pellucid.learning.recipe import Problem, Recipe
 from pellucid.learning.reference import add_penalty
+from pellucid.learning.threads import limited_threads, threads_for
 from pellucid.parts.activation import ACTIVATIONS
 from pellucid.parts.compiled.conv import COLUMNS
 from pellucid.parts.compiled.lanes import LANES, PLACES, TAPS
@@ -152,6 +153,11 @@ class Convolved(Reference):
         self._shared(work, -(-len(order) // LANES), plan.scratch)
         strength = alpha / (weight if recipe.loss.averaged else 1.0)
         return value + compiled_conv.finish(vector, gradient, plan.stages, plan.scratch, strength), weight
+
+    def train(self, stack: Stack, recipe: Recipe, *rest: Any) -> tuple[int, int]:
+        """See ``Engine.train``; the dense layers' products get the threads that they deserve themselves."""
+        with limited_threads(threads_for(recipe.batch_size * stack.largest_product)):
+            return super().train(stack, recipe, *rest)
 
     def _learn(
         self, stack: Stack, recipe: Recipe, problem: Problem, rows: np.ndarray, slots: np.ndarray, step: int, rate: float

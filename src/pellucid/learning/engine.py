@@ -50,6 +50,8 @@ class Engine(Protocol):
     """Trains a stack and predicts with it."""
 
     name: str
+    threads: int
+    """How many threads may share a batch out; most engines leave it to BLAS."""
 
     def train(
         self,
@@ -101,6 +103,7 @@ class Reference:
     """NumPy, batch by batch: see ``reference.py``."""
 
     name = "reference"
+    threads = 1
 
     def train(
         self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory,
@@ -153,6 +156,7 @@ class Compiled:
     """Whole epochs in compiled code: see ``compiled.py``. Buffers are allocated once a batch size."""
 
     name = "compiled"
+    threads = 1
 
     def __init__(self) -> None:
         self._planned: tuple[Any, ...] = ()

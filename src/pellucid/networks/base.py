@@ -442,7 +442,11 @@ class StackEstimator(CallbackSupport, BaseEstimator):
                 f"{stack.architecture}; set warm_start=False to start anew"
             )
         self._training.resume(self.solver, recipe.optimizer.slots)
-        self.n_threads_ = threads_for(recipe.batch_size * self.stack_.largest_product)
+        self.n_threads_ = self._engine.threads = self._threads(recipe.batch_size)
+
+    def _threads(self, rows: int) -> int:
+        """Return how many threads batches of so many rows get."""
+        return threads_for(rows * self.stack_.largest_product)
 
     def _adopt(self, training: Training, engine: engines.Engine, seed: int) -> None:
         self._training, self._engine, self._seed = training, engine, seed
@@ -563,7 +567,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         X = self._rows_of(X, reset=False)
         dtype = np.float32 if _is_single(X) else np.float64
         X = converted(X, self.stack_.dtype)
-        threads = threads_for(engines.PREDICT_ROWS * self.stack_.largest_product)
+        threads = self._threads(engines.PREDICT_ROWS)
         with limited_threads(threads), np.errstate(over="ignore", invalid="ignore"):
             logits = self._engine.predict(self.stack_, X)
         return finite_outputs(logits, X).astype(dtype, copy=False)
@@ -620,7 +624,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         engine = engines.named(entries["engine"], stack)
         self._adopt(Training.from_arrays(stack, header, state), engine, int(self._seed))
         rows = self.batch_size if self.batch_size != "auto" else 200
-        self.n_threads_ = threads_for(rows * stack.largest_product)
+        self.n_threads_ = self._engine.threads = self._threads(rows)
         self._publish_curves()
 
     def _kept(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ import numpy as np
 
 from pellucid.errors import InvalidArgumentError, InvalidDataError
 from pellucid.learning.estimator import check_boolean, check_choice, check_number, numeric, refused_in_our_words
+from pellucid.learning.threads import WORTH_A_SHARE, threads_for
 from pellucid.learning.trace import Record
 from pellucid.networks.base import each_of
 from pellucid.networks.classifier import StackClassifier
@@ -263,6 +264,11 @@ class CNNClassifier(TracedStack, StackClassifier):
 
     def _multiply_adds(self, n_features: int) -> int:
         return self._build_stack(n_features, 1, np.float32).multiply_adds
+
+    def _threads(self, rows: int) -> int:
+        if self.engine_ != "compiled":
+            return super()._threads(rows)
+        return threads_for(rows * self.stack_.multiply_adds, WORTH_A_SHARE)
 
     # -- images ----------------------------------------------------------------------------------------------
 

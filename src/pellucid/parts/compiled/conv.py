@@ -76,7 +76,7 @@ def add_slopes(width, sums, at, channel, d, d_at, d_channel, d_row, x, tap_0, ta
         SLOPES_1(sums, at, channel, d, d_at, d_channel, d_row, x, tap_0, tap_1, x_row, rows, columns, step)
 
 
-@kernel(inner=True)
+@kernel(inline=True)
 def fill(target, at, size, value):
     """Write the value to target[at : at + size]."""
     part = target[at : at + size]
@@ -84,7 +84,7 @@ def fill(target, at, size, value):
         part[i] = value
 
 
-@kernel(inner=True)
+@kernel(inline=True)
 def tiles(channels):
     """Return into how many tiles of nearly equal width so many channels fall; tile t begins at channels t // count."""
     return (channels + WIDEST - 1) // WIDEST
@@ -115,7 +115,7 @@ def pack(theta, stages, packed):
                             place += 1
 
 
-@kernel(inner=True)
+@kernel(inline=True)
 def convolve_row(s, i, block, packed, taps, row, row_at):
     """Add to (O, POOL, even width, lanes) in ``row`` the convolution's row i, as the row i % POOL."""
     own, out = s[C] // s[GROUPS], s[O] // s[GROUPS]
@@ -134,7 +134,7 @@ def convolve_row(s, i, block, packed, taps, row, row_at):
                 )
 
 
-@kernel(inner=True)
+@kernel(inline=True)
 def pool_row(s, i, row, row_at, block):
     """Write row i of the outputs, and where each maximum came from, from the rows of f(z)."""
     width, side = (s[WO] + PLACES - 1) // PLACES * PLACES, s[POOL]
@@ -154,7 +154,7 @@ def pool_row(s, i, row, row_at, block):
                 block[s[A] + place + lane] = total * share
 
 
-@kernel(inner=True)
+@kernel(inline=True)
 def keep_rows(s, i, row, row_at, block, kept):
     """Copy the rows of z, or of f(z), to the layout of DZ."""
     width, stride = (s[WO] + PLACES - 1) // PLACES * PLACES, s[STRIDE]
@@ -167,7 +167,7 @@ def keep_rows(s, i, row, row_at, block, kept):
                     block[target + j * stride * LANES + lane] = row[source + j * LANES + lane]
 
 
-@kernel(inner=True)
+@kernel(inline=True)
 def forward_stage(s, theta, block, packed, taps, scratch):
     """Write a stage's outputs, and what its way back needs, for one block of images."""
     side, code, row_at = s[POOL], s[CODE], s[ROW]
@@ -192,7 +192,7 @@ def forward_stage(s, theta, block, packed, taps, scratch):
         activate(code, block[s[A] : s[A] + s[O] * s[HP] * s[EVEN] * LANES])
 
 
-@kernel(inner=True)
+@kernel(inline=True)
 def hand_on(s, upper, block):
     """Copy a stage's outputs to the padded input of the next."""
     for o in range(s[O]):
@@ -222,7 +222,7 @@ def forward_block(theta, block, stages, packed, taps, scratch, features, rows):
                     features[lane * columns + target] = block[source + lane]
 
 
-@kernel(inner=True)
+@kernel(inline=True)
 def unpool(s, block, scratch):
     """Write the slopes at z to DZ from the slopes at the outputs, D."""
     side, step = s[POOL], s[STRIDE] * LANES
@@ -251,7 +251,7 @@ def unpool(s, block, scratch):
         multiply_by_slope(s[CODE], z, f, scratch[s[DZ] : s[DZ] + size])
 
 
-@kernel(inner=True)
+@kernel(inline=True)
 def add_weight_slopes(s, block, taps, scratch):
     """Add to SUMS, lane by lane, the slopes of a stage's weights (O, taps) and then of its biases (O,)."""
     own, out, stride = s[C] // s[GROUPS], s[O] // s[GROUPS], s[STRIDE]
@@ -284,7 +284,7 @@ def add_weight_slopes(s, block, taps, scratch):
             scratch[biases + o] += total
 
 
-@kernel(inner=True)
+@kernel(inline=True)
 def input_slopes(s, packed, taps, scratch, below):
     """Write the slopes at a stage's input, (C, H, even width) at ``below``: DZ convolved with the kernels turned round.
 
