@@ -17,13 +17,15 @@ from pellucid.parts.loss import Loss
 from pellucid.parts.optimizer import Optimizer
 from pellucid.parts.schedule import Schedule
 
+torch.set_num_threads(1)
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(43, 7, 6))
 y = (X[:, :3].mean(axis=(1, 2)) > 0).astype(int) + (X[:, 3:].mean(axis=(1, 2)) > 0)
 ENGINES = ("reference", "compiled")
 COMMON = {
     "conv_layers": [(5, 3), (4, 2)], "padding": [1, 0], "pool_size": [2, 1], "hidden_layer_sizes": (6,), "max_iter": 10,
-    "batch_size": 16, "tol": 0, "n_iter_no_change": 99, "random_state": 1, "dtype": "float64", "learning_rate_init": 0.01,
+    "batch_size": 16, "tol": 0, "n_iter_no_change": 99, "random_state": 1, "dtype": "float64",
+    "learning_rate_init": 0.01,
 }  # fmt: skip
 
 
@@ -42,7 +44,8 @@ def random_stack(rng, dtype=np.float64):
     while len(stages) < int(rng.integers(1, 4)):
         groups = int(rng.choice([1, 1, here[0]]))
         stage = Stage(
-            groups * int(rng.integers(1, 9)), int(rng.integers(1, 5)), str(rng.choice(["relu", "tanh", "silu", "identity"])),
+            groups * int(rng.integers(1, 9)), int(rng.integers(1, 5)),
+            str(rng.choice(["relu", "tanh", "silu", "identity"])),
             int(rng.choice([1, 1, 2, 3])), int(rng.integers(0, 4)), int(rng.choice([1, 2, 2, 3])),
             str(rng.choice(["max", "average"])), groups,
         )  # fmt: skip
@@ -53,7 +56,9 @@ def random_stack(rng, dtype=np.float64):
         stages.append(stage)
     hidden = [5] if rng.integers(2) else []
     moves = {"shift": 1.5, "rotation": 20.0} if rng.integers(2) else {}
-    stack = ConvStack(shape, stages, (*hidden, 3), ["tanh"] * len(hidden), bias=bool(rng.integers(4)), dtype=dtype, **moves)
+    stack = ConvStack(
+        shape, stages, (*hidden, 3), ["tanh"] * len(hidden), bias=bool(rng.integers(4)), dtype=dtype, **moves
+    )
     stack.initialise("auto", rng)
     for bias in stack.biases:
         bias[:] = rng.normal(size=bias.shape) / 3
@@ -203,7 +208,7 @@ def test_moved_images_are_moved_as_said():
     down = moved(x, np.array([1.0]), np.array([0.0]), np.array([0.0]))
     assert down[0, 0, 2, 2] == pytest.approx(1)
     quarter = moved(x, np.zeros(1), np.zeros(1), np.array([np.pi / 2]))
-    np.testing.assert_allclose(quarter[0, 0], np.rot90(x[0, 0]), atol=1e-12)
+    np.testing.assert_allclose(quarter[0, 0], np.rot90(x[0, 0], -1), atol=1e-12)
     half = moved(x, np.zeros(1), np.array([0.5]), np.zeros(1))
     np.testing.assert_allclose(half[0, 0, 1, 2:4], [0.5, 0.5])
 

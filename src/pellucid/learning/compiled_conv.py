@@ -19,7 +19,7 @@ CHANNELS, HEIGHT, WIDTH, IN_H, IN_W, PADDING, IN, WEIGHT, OUT, KERNEL, GROUPS, S
     COLUMNS.index(name)
     for name in (
         *("C", "H", "W", "IN_H", "IN_W", "PADDING", "IN"),
-        *("WEIGHT", "O", "KERNEL", "GROUPS", "SUMS", "SUMS_SIZE"),
+        *("WEIGHT", "OUT", "KERNEL", "GROUPS", "SUMS", "SUMS_SIZE"),
     )
 )
 
@@ -71,7 +71,7 @@ def take_moved(X, rows, moves, s, block):
             for j in range(s[WIDTH]):
                 r, c = i - middle_row - down, j - middle_column - right
                 row, column = cosine * r - sine * c + middle_row, sine * r + cosine * c + middle_column
-                top, left = int(math.floor(row)), int(math.floor(column))
+                top, left = math.floor(row), math.floor(column)
                 low, far = block.dtype.type(row - top), block.dtype.type(column - left)
                 for channel in range(s[CHANNELS]):
                     above = pixel(image, s, channel, top, left) * (one - far)

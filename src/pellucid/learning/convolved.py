@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from pellucid.learning import compiled_conv
-from pellucid.learning.engine import CODES, PREDICT_ROWS, Reference, dense_layout, loss_numbers, same_type, typed
+from pellucid.learning.engine import PREDICT_ROWS, Reference, dense_layout, loss_numbers, same_type, typed
 from pellucid.learning.recipe import Problem, Recipe
 from pellucid.learning.reference import add_penalty
 from pellucid.learning.threads import limited_threads, threads_for
-from pellucid.parts.activation import ACTIVATIONS
+from pellucid.parts.activation import ACTIVATIONS, CODES
 from pellucid.parts.compiled.conv import COLUMNS
 from pellucid.parts.compiled.lanes import LANES, PLACES, TAPS
 from pellucid.parts.compiled.optimizer import update
@@ -22,7 +22,7 @@ __all__ = ["Convolved"]
 
 
 class Plan:
-    """Where everything lies for batches of up to ``rows`` images: the tables and memories that compiled code works with."""
+    """Where everything lies for batches of up to ``rows`` images: compiled code's tables and memories."""
 
     def __init__(self, stack: ConvStack, rows: int, threads: int) -> None:
         self.rows, dtype = rows, stack.dtype
@@ -43,14 +43,14 @@ class Plan:
     def _stage(self, stack: ConvStack, n: int) -> list[int]:
         """Return the numbers of a stage, in the order of COLUMNS; make room for what it needs."""
         stage, (C, H, W), number = stack.stages[n], stack.shapes[n], n + 1
-        O, HO, WO = stage.convolved((C, H, W))
+        maps, HO, WO = stage.convolved((C, H, W))
         _, HP, WP = stack.shapes[n + 1]
         k, stride, padding, pool, groups = stage.kernel, stage.stride, stage.padding, stage.pool, stage.groups
-        border, own, out = (k - 1 if n else 0), C // groups, O // groups
+        border, own, out = (k - 1 if n else 0), C // groups, maps // groups
         average = stage.pooling == "average" and pool > 1
         full = average or ACTIVATIONS[stage.activation].needs_z
         s: dict[str, int] = {
-            "C": C, "H": H, "W": W, "O": O, "HO": HO, "WO": WO, "HP": HP, "WP": WP, "EVEN": _even(WP),
+            "C": C, "H": H, "W": W, "OUT": maps, "HO": HO, "WO": WO, "HP": HP, "WP": WP, "EVEN": _even(WP),
             "KERNEL": k, "STRIDE": stride, "PADDING": padding, "GROUPS": groups, "POOL": pool, "AVERAGE": average,
             "CODE": CODES[stage.activation], "FULL": full, "BORDER": border,
             "IN_H": H + 2 * padding, "IN_W": max(W + 2 * padding, (_even(WO) - 1) * stride + k),
@@ -60,28 +60,32 @@ class Plan:
         }  # fmt: skip
         taps, back = own * k * k, out * k * k
         sizes = {
-            "IN": C * s["IN_H"] * s["IN_W"], "A": O * HP * _even(WP), "WHICH": 0 if average else O * HP * _even(WP),
-            "Z": full * O * s["DH"] * s["DW"], "F": full * O * s["DH"] * s["DW"],
+            "IN": C * s["IN_H"] * s["IN_W"], "A": maps * HP * _even(WP),
+            "WHICH": 0 if average else maps * HP * _even(WP), "Z": full * maps * s["DH"] * s["DW"], "F": full * maps * s["DH"] * s["DW"],
         }  # fmt: skip
         for name, size in sizes.items():
             s[name] = self.block_size
             self.block_size += size * LANES
-        s["SUMS_SIZE"] = O * -(-taps // TAPS) * TAPS * LANES + -(-O // LANES) * LANES
+        s["SUMS_SIZE"] = maps * -(-taps // TAPS) * TAPS * LANES + -(-maps // LANES) * LANES
         own_sizes = {
-            "ROW": O * pool * _even(WO) * LANES, "DZ": O * s["DH"] * s["DW"] * LANES,
-            "D": O * HP * _even(WP) * LANES, "SUMS": s["SUMS_SIZE"],
+            "ROW": maps * pool * _even(WO) * LANES, "DZ": maps * s["DH"] * s["DW"] * LANES,
+            "D": maps * HP * _even(WP) * LANES, "SUMS": s["SUMS_SIZE"],
         }  # fmt: skip
         for name, size in own_sizes.items():
             s[name] = self.thread_size
             self.thread_size += size
-        s["PACK"], s["FLIP"] = self.packed_size, self.packed_size + O * taps
-        self.packed_size += O * taps + C * back
+        s["PACK"], s["FLIP"] = self.packed_size, self.packed_size + maps * taps
+        self.packed_size += maps * taps + C * back
         s["FORWARD_TAPS"] = len(self.taps_list)
         rows, columns = s["IN_H"], s["IN_W"]
-        self.taps_list += [((c * rows + a) * columns + b) * LANES for c in range(own) for a in range(k) for b in range(k)]
+        self.taps_list += [
+            ((c * rows + a) * columns + b) * LANES for c in range(own) for a in range(k) for b in range(k)
+        ]
         s["BACK_TAPS"] = len(self.taps_list)
         rows, columns = s["DH"], s["DW"]
-        self.taps_list += [((o * rows + a) * columns + b) * LANES for a in range(k) for b in range(k) for o in range(out)]
+        self.taps_list += [
+            ((o * rows + a) * columns + b) * LANES for a in range(k) for b in range(k) for o in range(out)
+        ]
         return [int(s[name]) for name in COLUMNS]
 
 
@@ -97,7 +101,16 @@ class Convolved(Reference):
         self._pool: ThreadPoolExecutor | None = None
 
     def _plan(self, stack: Stack, rows: int) -> Plan:
-        wanted = (rows, self.threads, stack.dtype, stack.architecture, stack.activations, stack.dropout, stack.bias)
+        # All that a layout depends on; the stages in words, since they say everything of themselves.
+        wanted: tuple[Any, ...] = (
+            rows,
+            self.threads,
+            stack.dtype,
+            stack.architecture,
+            stack.activations,
+            stack.dropout,
+            stack.bias,
+        )
         wanted += (str(getattr(stack, "stages", "")),)
         if self._plan_made is None or wanted != self._planned:
             self._plan_made, self._planned = Plan(stack, rows, self.threads), wanted  # type: ignore[arg-type]
@@ -160,7 +173,14 @@ class Convolved(Reference):
             return super().train(stack, recipe, *rest)
 
     def _learn(
-        self, stack: Stack, recipe: Recipe, problem: Problem, rows: np.ndarray, slots: np.ndarray, step: int, rate: float
+        self,
+        stack: Stack,
+        recipe: Recipe,
+        problem: Problem,
+        rows: np.ndarray,
+        slots: np.ndarray,
+        step: int,
+        rate: float,
     ) -> tuple[float, float]:
         value = self._gradient(stack, recipe, problem, rows, self._plan(stack, recipe.batch_size), True)
         optimizer = recipe.optimizer

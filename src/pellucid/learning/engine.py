@@ -128,7 +128,14 @@ class Reference:
         return len(rates), RUNNING
 
     def _learn(
-        self, stack: Stack, recipe: Recipe, problem: Problem, rows: np.ndarray, slots: np.ndarray, step: int, rate: float
+        self,
+        stack: Stack,
+        recipe: Recipe,
+        problem: Problem,
+        rows: np.ndarray,
+        slots: np.ndarray,
+        step: int,
+        rate: float,
     ) -> tuple[float, float]:
         """Learn from one batch; return its loss and weight."""
         return reference.train_batch(stack, recipe, problem, rows, slots, step, rate)

@@ -334,7 +334,8 @@ class CNNClassifier(TracedStack, StackClassifier):
     # -- trace -----------------------------------------------------------------------------------------------
 
     def _is_single(self, shape: tuple[int, ...]) -> bool:
-        return len(shape) == 1 or shape in {self.image_shape_[1:], self.image_shape_}
+        # Of one channel, (1, H, W) is a batch of one, as in training.
+        return len(shape) == 1 or shape == self.image_shape_[1:] or (shape == self.image_shape_ and shape[0] > 1)
 
     def _trace_title(self) -> str:
         return f"{type(self).__name__} {self.stack_.architecture}"

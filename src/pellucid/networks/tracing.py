@@ -17,6 +17,7 @@ from pellucid.parts.loss import Loss, link_function
 __all__ = ["TracedStack"]
 
 SYMBOLS = {"weight": "W", "bias": "b", "gamma": "γ", "beta": "β"}
+MANY = 1 << 62  # samples: as many as any batch needs
 AXES = {1: "H", 2: "D H", 4: "O C k k"}  # of parameters, by how many they have
 
 
@@ -111,7 +112,7 @@ class TracedStack(StackEstimator):
         """Return the change that the solver would make with the gradient just written, on copies."""
         if self.solver == "lbfgs":
             return []
-        recipe, memory = self._recipe(1, patience=-1), self._training.memory
+        recipe, memory = self._recipe(MANY, patience=-1), self._training.memory
         theta = self.stack_.parameters.vector.copy()
         rate = float(recipe.schedule.rate * self._training.rate_scale)
         recipe.optimizer.update(

@@ -38,7 +38,7 @@ class Augment(Layer):
 
 
 def moved(x: np.ndarray, down: np.ndarray, right: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Return images x (N, C, H, W) rotated by ``angle`` (N,) radians about their centre, then shifted, each (N,)."""
+    """Return images x (N, C, H, W) rotated clockwise by ``angle`` (N,) radians about their centre, then shifted."""
     n, _, height, width = x.shape
     middle_row, middle_column = (height - 1) / 2, (width - 1) / 2
     rows = np.arange(height)[:, None] - middle_row - down[:, None, None]  # (N, H, 1)

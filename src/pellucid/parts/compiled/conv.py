@@ -8,7 +8,7 @@ is as fast as BLAS from 1 to 512 channels, and patches with BLAS are slower at a
 What lies where is in ``stages``, a row of numbers for each stage:
 
     C H W     the images that come in, padded to IN_H x IN_W (with a column more where places are odd in number)
-    O HO WO   those that the convolution makes, HP x WP those that pooling leaves
+    OUT HO WO  those that the convolution makes, HP x WP those that pooling leaves
     IN A WHICH Z F       places in a block's memory: padded input, outputs (O, HP, even width), where each maximum
                          came from; z and f(z) before pooling, in the layout of DZ, where slopes need them (FULL)
     ROW DZ D SUMS        places in a thread's memory: rows of z, slopes at z (O, DH, DW; spread by the stride and framed
@@ -25,12 +25,12 @@ from pellucid.parts.compiling import kernel
 __all__ = ["COLUMNS", "backward_block", "collect", "forward_block", "pack"]
 
 COLUMNS = (
-    "C", "H", "W", "IN_H", "IN_W", "O", "HO", "WO", "HP", "WP", "EVEN", "KERNEL", "STRIDE", "PADDING", "GROUPS", "POOL",
-    "AVERAGE", "CODE", "FULL", "BORDER", "DH", "DW", "IN", "A", "WHICH", "Z", "F", "ROW", "DZ", "D", "SUMS", "PACK",
+    "C", "H", "W", "IN_H", "IN_W", "OUT", "HO", "WO", "HP", "WP", "EVEN", "KERNEL", "STRIDE", "PADDING", "GROUPS",
+    "POOL", "AVERAGE", "CODE", "FULL", "BORDER", "DH", "DW", "IN", "A", "WHICH", "Z", "F", "ROW", "DZ", "D", "SUMS", "PACK",
     "FLIP", "FORWARD_TAPS", "BACK_TAPS", "WEIGHT", "BIAS", "SUMS_SIZE",
 )  # fmt: skip
 (
-    C, H, W, IN_H, IN_W, O, HO, WO, HP, WP, EVEN, KERNEL, STRIDE, PADDING, GROUPS, POOL,
+    C, H, W, IN_H, IN_W, OUT, HO, WO, HP, WP, EVEN, KERNEL, STRIDE, PADDING, GROUPS, POOL,
     AVERAGE, CODE, FULL, BORDER, DH, DW, IN, A, WHICH, Z, F, ROW, DZ, D, SUMS, PACK,
     FLIP, FORWARD_TAPS, BACK_TAPS, WEIGHT, BIAS, SUMS_SIZE,
 ) = range(len(COLUMNS))  # fmt: skip
@@ -95,7 +95,7 @@ def pack(theta, stages, packed):
     """Copy the weights of every stage into the order in which tiles read them, forwards and backwards."""
     for n in range(stages.shape[0]):
         s = stages[n]
-        kernel_size, own, out = s[KERNEL], s[C] // s[GROUPS], s[O] // s[GROUPS]
+        kernel_size, own, out = s[KERNEL], s[C] // s[GROUPS], s[OUT] // s[GROUPS]
         area = kernel_size * kernel_size
         taps = own * area
         for g in range(s[GROUPS]):
@@ -118,7 +118,7 @@ def pack(theta, stages, packed):
 @kernel(inline=True)
 def convolve_row(s, i, block, packed, taps, row, row_at):
     """Add to (O, POOL, even width, lanes) in ``row`` the convolution's row i, as the row i % POOL."""
-    own, out = s[C] // s[GROUPS], s[O] // s[GROUPS]
+    own, out = s[C] // s[GROUPS], s[OUT] // s[GROUPS]
     width, size, count = (s[WO] + PLACES - 1) // PLACES * PLACES, own * s[KERNEL] * s[KERNEL], tiles(out)
     table = taps[s[FORWARD_TAPS] : s[FORWARD_TAPS] + size]
     channel, step = s[POOL] * width * LANES, s[STRIDE] * LANES
@@ -139,7 +139,7 @@ def pool_row(s, i, row, row_at, block):
     """Write row i of the outputs, and where each maximum came from, from the rows of f(z)."""
     width, side = (s[WO] + PLACES - 1) // PLACES * PLACES, s[POOL]
     share = row.dtype.type(1 / (side * side))
-    for o in range(s[O]):
+    for o in range(s[OUT]):
         z, out = row_at + o * side * width * LANES, (o * s[HP] + i) * s[EVEN] * LANES
         for j in range(s[WP]):
             here, place = z + j * side * LANES, out + j * LANES
@@ -158,7 +158,7 @@ def pool_row(s, i, row, row_at, block):
 def keep_rows(s, i, row, row_at, block, kept):
     """Copy the rows of z, or of f(z), to the layout of DZ."""
     width, stride = (s[WO] + PLACES - 1) // PLACES * PLACES, s[STRIDE]
-    for o in range(s[O]):
+    for o in range(s[OUT]):
         for a in range(s[POOL]):
             source = row_at + (o * s[POOL] + a) * width * LANES
             target = kept + ((o * s[DH] + s[BORDER] + (i * s[POOL] + a) * stride) * s[DW] + s[BORDER]) * LANES
@@ -172,12 +172,12 @@ def forward_stage(s, theta, block, packed, taps, scratch):
     """Write a stage's outputs, and what its way back needs, for one block of images."""
     side, code, row_at = s[POOL], s[CODE], s[ROW]
     width = (s[WO] + PLACES - 1) // PLACES * PLACES
-    row_size, channel = s[O] * side * width * LANES, side * width * LANES
+    row_size, channel = s[OUT] * side * width * LANES, side * width * LANES
     row = scratch[row_at : row_at + row_size]
     # The maximum of relu(z) is relu of the maximum: fewer to compute.
     late = not s[AVERAGE] and not s[FULL] and (code in (RELU, IDENTITY))
     for i in range(s[HP]):
-        for o in range(s[O]):
+        for o in range(s[OUT]):
             fill(row, o * channel, channel, theta[s[BIAS] + o] if s[BIAS] >= 0 else theta.dtype.type(0))
         for a in range(side):
             convolve_row(s, i * side + a, block, packed, taps, row, 0)
@@ -189,13 +189,13 @@ def forward_stage(s, theta, block, packed, taps, scratch):
             keep_rows(s, i, row, 0, block, s[F])
         pool_row(s, i, row, 0, block)
     if late:
-        activate(code, block[s[A] : s[A] + s[O] * s[HP] * s[EVEN] * LANES])
+        activate(code, block[s[A] : s[A] + s[OUT] * s[HP] * s[EVEN] * LANES])
 
 
 @kernel(inline=True)
 def hand_on(s, upper, block):
     """Copy a stage's outputs to the padded input of the next."""
-    for o in range(s[O]):
+    for o in range(s[OUT]):
         for i in range(s[HP]):
             source = s[A] + (o * s[HP] + i) * s[EVEN] * LANES
             target = upper[IN] + ((o * upper[IN_H] + i + upper[PADDING]) * upper[IN_W] + upper[PADDING]) * LANES
@@ -213,8 +213,8 @@ def forward_block(theta, block, stages, packed, taps, scratch, features, rows):
         if n < last:
             hand_on(stages[n], stages[n + 1], block)
     s = stages[last]
-    columns = s[O] * s[HP] * s[WP]
-    for o in range(s[O]):
+    columns = s[OUT] * s[HP] * s[WP]
+    for o in range(s[OUT]):
         for i in range(s[HP]):
             for j in range(s[WP]):
                 source, target = s[A] + ((o * s[HP] + i) * s[EVEN] + j) * LANES, (o * s[HP] + i) * s[WP] + j
@@ -226,13 +226,13 @@ def forward_block(theta, block, stages, packed, taps, scratch, features, rows):
 def unpool(s, block, scratch):
     """Write the slopes at z to DZ from the slopes at the outputs, D."""
     side, step = s[POOL], s[STRIDE] * LANES
-    size = s[O] * s[HP] * s[EVEN] * LANES
+    size = s[OUT] * s[HP] * s[EVEN] * LANES
     d = scratch[s[D] : s[D] + size]
     if not s[FULL]:
         a = block[s[A] : s[A] + size]
         multiply_by_slope(s[CODE], a, a, d)
     share = d.dtype.type(1 / (side * side))
-    for o in range(s[O]):
+    for o in range(s[OUT]):
         for i in range(s[HP]):
             at = s[DZ] + ((o * s[DH] + s[BORDER] + i * side * s[STRIDE]) * s[DW] + s[BORDER]) * LANES
             for j in range(s[WP]):
@@ -246,7 +246,7 @@ def unpool(s, block, scratch):
                     for lane in range(LANES):
                         scratch[target + lane] = d[place + lane] * share
     if s[FULL]:
-        size = s[O] * s[DH] * s[DW] * LANES
+        size = s[OUT] * s[DH] * s[DW] * LANES
         z, f = block[s[Z] : s[Z] + size], block[s[F] : s[F] + size]
         multiply_by_slope(s[CODE], z, f, scratch[s[DZ] : s[DZ] + size])
 
@@ -254,7 +254,7 @@ def unpool(s, block, scratch):
 @kernel(inline=True)
 def add_weight_slopes(s, block, taps, scratch):
     """Add to SUMS, lane by lane, the slopes of a stage's weights (O, taps) and then of its biases (O,)."""
-    own, out, stride = s[C] // s[GROUPS], s[O] // s[GROUPS], s[STRIDE]
+    own, out, stride = s[C] // s[GROUPS], s[OUT] // s[GROUPS], s[STRIDE]
     size, count = own * s[KERNEL] * s[KERNEL], tiles(out)
     padded = (size + TAPS - 1) // TAPS * TAPS
     rows, columns = s[HP] * s[POOL], s[WP] * s[POOL]
@@ -276,8 +276,8 @@ def add_weight_slopes(s, block, taps, scratch):
                         min(near, rows - i), columns, stride * LANES,
                     )  # fmt: skip
     if s[BIAS] >= 0:
-        size, biases = s[DH] * s[DW] * LANES, s[SUMS] + s[O] * padded * LANES
-        for o in range(s[O]):
+        size, biases = s[DH] * s[DW] * LANES, s[SUMS] + s[OUT] * padded * LANES
+        for o in range(s[OUT]):
             dz, total = scratch[s[DZ] + o * size : s[DZ] + (o + 1) * size], scratch.dtype.type(0)
             for i in range(size):
                 total += dz[i]
@@ -291,7 +291,7 @@ def input_slopes(s, packed, taps, scratch, below):
     Taps are counted row by row of the kernel, then column by column, then channel by channel, so that those which
     reach only into the frame of zeros are left out.
     """
-    own, out, side = s[C] // s[GROUPS], s[O] // s[GROUPS], s[KERNEL]
+    own, out, side = s[C] // s[GROUPS], s[OUT] // s[GROUPS], s[KERNEL]
     width, size, count = (s[W] + PLACES - 1) // PLACES * PLACES, out * side * side, tiles(own)
     high, wide = (s[HO] - 1) * s[STRIDE] + 1, (s[WO] - 1) * s[STRIDE] + 1
     table = taps[s[BACK_TAPS] : s[BACK_TAPS] + size]
@@ -319,8 +319,8 @@ def backward_block(block, stages, packed, taps, scratch, d_features, rows):
     """From the slopes at the features (rows, F) add the slopes of all weights, in SUMS of every stage."""
     last = stages.shape[0] - 1
     s = stages[last]
-    columns = s[O] * s[HP] * s[WP]
-    for o in range(s[O]):
+    columns = s[OUT] * s[HP] * s[WP]
+    for o in range(s[OUT]):
         for i in range(s[HP]):
             for j in range(s[WP]):
                 target, source = s[D] + ((o * s[HP] + i) * s[EVEN] + j) * LANES, (o * s[HP] + i) * s[WP] + j
@@ -343,7 +343,7 @@ def collect(stages, scratch, gradient):
         s = stages[n]
         size = s[C] // s[GROUPS] * s[KERNEL] * s[KERNEL]
         padded = (size + TAPS - 1) // TAPS * TAPS
-        for o in range(s[O]):
+        for o in range(s[OUT]):
             for k in range(size):
                 total = gradient.dtype.type(0)
                 for thread in range(scratch.shape[0]):
@@ -353,5 +353,5 @@ def collect(stages, scratch, gradient):
             if s[BIAS] >= 0:
                 total = gradient.dtype.type(0)
                 for thread in range(scratch.shape[0]):
-                    total += scratch[thread, s[SUMS] + s[O] * padded * LANES + o]
+                    total += scratch[thread, s[SUMS] + s[OUT] * padded * LANES + o]
                 gradient[s[BIAS] + o] = total

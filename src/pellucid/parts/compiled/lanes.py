@@ -1,4 +1,4 @@
-"""Eight images at once: loops over vectors of eight numbers, held in registers, as intrinsics that LLVM is told to build.
+"""Eight images at once: loops over vectors of eight numbers held in registers, built instruction by instruction.
 
 What convolutions spend their time in must keep a whole tile of sums in registers over hundreds of steps. The
 compiler does so only for an innermost loop; so these few loops are written as LLVM instructions, for vectors of
@@ -94,9 +94,7 @@ def products(channels):
             z_data, x_data, tap_data, w_data = (_data(context, builder, kinds[i], arguments[i]) for i in (0, 4, 7, 10))
             _, z_at, z_channel, z_step, _, x_at, x_step, _, first, last, _, w_at = arguments
             v = Vectors(context, builder, kinds[0].dtype)
-            places = [
-                [v.moved(v.moved(z_at, o, z_channel), p, z_step) for p in range(PLACES)] for o in range(channels)
-            ]
+            places = [[v.moved(v.moved(z_at, o, z_channel), p, z_step) for p in range(PLACES)] for o in range(channels)]
             starts = [v.moved(x_at, p, x_step) for p in range(PLACES)]
             sums = v.variables([v.load(z_data, place) for row in places for place in row])
             with cgutils.for_range_slice(builder, first, last, v.index(1)) as (k, _):
@@ -145,7 +143,10 @@ def slopes(channels):
             ]
             totals = v.variables([v.load(s_data, place) for place in places])
             with cgutils.for_range(builder, rows) as row:
-                d_start, starts = v.moved(d_at, row.index, d_row), [v.moved(t, row.index, x_row) for t in (tap_0, tap_1)]
+                d_start, starts = (
+                    v.moved(d_at, row.index, d_row),
+                    [v.moved(t, row.index, x_row) for t in (tap_0, tap_1)],
+                )
                 with cgutils.for_range(builder, columns) as column:
                     shift = builder.mul(column.index, step)
                     seen = [v.load(x_data, builder.add(start, shift)) for start in starts]
