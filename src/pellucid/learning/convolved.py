@@ -61,7 +61,8 @@ class Plan:
         taps, back = own * k * k, out * k * k
         sizes = {
             "IN": C * s["IN_H"] * s["IN_W"], "A": maps * HP * _even(WP),
-            "WHICH": 0 if average else maps * HP * _even(WP), "Z": full * maps * s["DH"] * s["DW"], "F": full * maps * s["DH"] * s["DW"],
+            "WHICH": 0 if average else maps * HP * _even(WP),
+            "Z": full * maps * s["DH"] * s["DW"], "F": full * maps * s["DH"] * s["DW"],
         }  # fmt: skip
         for name, size in sizes.items():
             s[name] = self.block_size

@@ -26,8 +26,8 @@ __all__ = ["COLUMNS", "backward_block", "collect", "forward_block", "pack"]
 
 COLUMNS = (
     "C", "H", "W", "IN_H", "IN_W", "OUT", "HO", "WO", "HP", "WP", "EVEN", "KERNEL", "STRIDE", "PADDING", "GROUPS",
-    "POOL", "AVERAGE", "CODE", "FULL", "BORDER", "DH", "DW", "IN", "A", "WHICH", "Z", "F", "ROW", "DZ", "D", "SUMS", "PACK",
-    "FLIP", "FORWARD_TAPS", "BACK_TAPS", "WEIGHT", "BIAS", "SUMS_SIZE",
+    "POOL", "AVERAGE", "CODE", "FULL", "BORDER", "DH", "DW", "IN", "A", "WHICH", "Z", "F", "ROW", "DZ", "D", "SUMS",
+    "PACK", "FLIP", "FORWARD_TAPS", "BACK_TAPS", "WEIGHT", "BIAS", "SUMS_SIZE",
 )  # fmt: skip
 (
     C, H, W, IN_H, IN_W, OUT, HO, WO, HP, WP, EVEN, KERNEL, STRIDE, PADDING, GROUPS, POOL,
