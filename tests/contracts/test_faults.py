@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from pellucid import MLPClassifier, MLPRegressor, Neuron
+from pellucid import CNNClassifier, MLPClassifier, MLPRegressor, Neuron
 from pellucid.errors import DivergenceError, InvalidArgumentError, InvalidDataError, PellucidError, PellucidWarning
 from pellucid.parts.compiled.loss import loss_and_slope
 from pellucid.parts.loss import Loss
@@ -30,11 +30,13 @@ SHORT = {"hidden_layer_sizes": (5,), "max_iter": 3, "n_iter_no_change": 3, "rand
 def make(name, **changes):
     if name == "Neuron":
         return Neuron(max_iter=20, random_state=0, **changes)
+    if name == "CNNClassifier":
+        return CNNClassifier([(3, 1)], image_shape=(1, len(X[0])), pool_size=1, **SHORT | changes)
     kind = MLPClassifier if name == "MLPClassifier" else MLPRegressor
     return kind(**SHORT | changes)
 
 
-EVERY = ("Neuron", "MLPClassifier", "MLPRegressor")
+EVERY = ("Neuron", "MLPClassifier", "MLPRegressor", "CNNClassifier")
 LAYERED = EVERY[1:]
 ENGINES = ("compiled", "reference")
 
@@ -164,7 +166,8 @@ def test_7_a_batch_larger_than_the_data_is_clipped_with_one_warning(name):
 
 def test_8_one_feature_and_few_samples_are_fitted():
     for name in EVERY:
-        assert len(make(name).fit(X[:, :1], y).predict(X[:, :1])) == len(X)
+        one = {"image_shape": (1, 1)} if name == "CNNClassifier" else {}
+        assert len(make(name).set_params(**one).fit(X[:, :1], y).predict(X[:, :1])) == len(X)
     assert make("MLPRegressor").fit(X[:1], [2.0]).predict(X[:1]).shape == (1,)
     for name in EVERY[:2]:
         both = [int(np.argmax(y == 0)), int(np.argmax(y == 1))]
@@ -221,7 +224,8 @@ def test_12_a_warm_start_with_other_classes_or_layers_states_both(picture):
     refused(model, picture, InvalidArgumentError, words, X, np.where(y == 1, 5, y))
     for name in LAYERED:
         model = make(name, warm_start=True).fit(X, y).set_params(hidden_layer_sizes=(6,))
-        refused(model, picture, InvalidArgumentError, ["(3, 5, 1)", "(3, 6, 1)", "warm_start"], X, y)
+        both = ["9-5-1", "9-6-1"] if name == "CNNClassifier" else ["(3, 5, 1)", "(3, 6, 1)"]
+        refused(model, picture, InvalidArgumentError, [*both, "warm_start"], X, y)
         model = make(name, warm_start=True).fit(X, y)
     neuron = make("Neuron", warm_start=True).fit(X, y)
     refused(neuron, picture, InvalidArgumentError, ["[0, 1]", "[0, 5]"], X, np.where(y == 1, 5, y))

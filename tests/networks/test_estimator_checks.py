@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import check_estimator
 
-from pellucid import MLPClassifier, MLPRegressor, Neuron
+from pellucid import CNNClassifier, MLPClassifier, MLPRegressor, Neuron
 
 # Enough epochs for the checks of accuracy; "stopped at max_iter" is as meant.
 SHORT = {"max_iter": 60, "n_iter_no_change": 60, "learning_rate_init": 0.01}
@@ -22,6 +22,19 @@ class PoissonOfAnyTarget(MLPRegressor):
         return np.abs(super()._check_y(y, n_samples))
 
 
+class RowsOfPixels(CNNClassifier):
+    """The checks give rows of any number of columns: here each is an image one pixel high."""
+
+    def _guessed_shape(self, columns):
+        return 1, 1, columns
+
+
+IMAGES = {"conv_layers": ((8, 1),), "pool_size": 1, "hidden_layer_sizes": (40,)}
+CNNS = {
+    "default": {},
+    "early stopping": {"early_stopping": True, "validation_fraction": 0.3},
+    "reference": {"engine": "reference", "activation": "tanh"},
+}
 CLASSIFIERS = {
     "default": {},
     "early stopping": {"early_stopping": True, "validation_fraction": 0.3},
@@ -61,6 +74,7 @@ ESTIMATORS = [
     *(pytest.param(Neuron(**{"max_iter": 100} | kw), id=f"Neuron {name}") for name, kw in NEURONS.items()),
     *(pytest.param(MLPClassifier(**SHORT | kw), id=f"MLPClassifier {name}") for name, kw in CLASSIFIERS.items()),
     *(pytest.param(MLPRegressor(**SHORT | kw), id=f"MLPRegressor {name}") for name, kw in REGRESSORS.items()),
+    *(pytest.param(RowsOfPixels(**SHORT | IMAGES | kw), id=f"CNNClassifier {name}") for name, kw in CNNS.items()),
     pytest.param(PoissonOfAnyTarget(**SHORT | {"loss": "poisson"}), id="MLPRegressor poisson"),
 ]  # fmt: skip
 

@@ -19,6 +19,8 @@ RATIO: dict[tuple[str, str], float] = {
     ("mnist-b200-adam", "torch-best"): 1.6,
     ("predict-60000", "sklearn-f32"): 2,
     ("predict-60000", "sklearn-f64"): 2,
+    ("lenet-b100", "torch"): 1.7,
+    ("lenet-b100", "torch-fused"): 1.3,
     ("hopfield-784", "textbook-numpy"): 200,
     ("hopfield-784", "hopfieldnetwork"): 600,
     ("hopfield-10000", "textbook-numpy"): 65,

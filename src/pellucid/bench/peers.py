@@ -206,6 +206,36 @@ def torch_network(sizes: Sequence[int]) -> Any:
     return nn.Sequential(*layers[:-1])
 
 
+def torch_lenet(
+    X: "torch.Tensor", y: "torch.Tensor", *, batch_size: int, epochs: int, seed: int, best: bool = False
+) -> Any:
+    """Train LeNet with Adam on shuffled minibatches; ``best``: channels last, and the fused optimizer."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(seed)
+    model = nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )  # fmt: skip
+    if best:
+        model, X = model.to(memory_format=torch.channels_last), X.to(memory_format=torch.channels_last)
+    optimizer, criterion = torch.optim.Adam(model.parameters(), fused=True if best else None), nn.CrossEntropyLoss()
+    losses = []
+    for _ in range(epochs):
+        order, total = torch.randperm(len(X)), 0.0
+        for start in range(0, len(X), batch_size):
+            index = order[start : start + batch_size]
+            images = X[index].to(memory_format=torch.channels_last) if best else X[index]
+            optimizer.zero_grad()
+            loss = criterion(model(images), y[index])
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(index)
+        losses.append(total / len(X))
+    return model
+
+
 def sklearn_classifier(epochs: int, **settings: Any) -> Any:
     """Return scikit-learn's MLPClassifier, told to run exactly ``epochs`` epochs."""
     from sklearn.neural_network import MLPClassifier

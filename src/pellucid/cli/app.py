@@ -76,7 +76,7 @@ def run(
     seed: AnySeed = None,
     figures: Annotated[Path | None, Option(metavar="DIR", help=say("Draw figures into this folder."))] = None,
     data: Data = None,
-    model: Annotated[str | None, Option(metavar="mlp", help=say("The network for mnist."))] = None,
+    model: Annotated[str | None, Option(metavar="mlp|cnn", help=say("The network for mnist."))] = None,
 ) -> None:
     """Run one experiment."""
     from pellucid.cli import experiments

@@ -20,6 +20,7 @@ EXPERIMENTS = {
     "two-layer": "pellucid.experiments.two_layer",
     "xor": "pellucid.experiments.xor",
     "digits": "pellucid.experiments.digits",
+    "cnn-digits": "pellucid.experiments.cnn_digits",
     "mnist": "pellucid.experiments.mnist",
     "hopfield": "pellucid.experiments.hopfield",
     "rbm-digits": "pellucid.experiments.rbm_digits",

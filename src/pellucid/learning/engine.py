@@ -14,6 +14,7 @@ from pellucid.errors import InvalidArgumentError
 from pellucid.learning import reference
 from pellucid.learning.recipe import Problem, Recipe
 from pellucid.parts.activation import CODES
+from pellucid.parts.conv_stack import ConvStack
 from pellucid.parts.stack import Stack
 
 __all__ = ["CONVERGED", "DIVERGED", "ENGINES", "RUNNING", "Engine", "Memory", "named"]
@@ -29,7 +30,7 @@ PREDICT_ROWS = 256
 class Memory:
     """What training changes besides the parameters, and carries from batch to batch.
 
-    ``slots`` (k, n) the optimizer's; ``safe`` (n,) the parameters after the last whole epoch; ``monitor`` (5,)
+    ``slots`` (k, n) the optimizer's; ``safe`` the parameters and state after the last whole epoch; ``monitor`` (5,)
     float64: best loss, epochs without improvement, the running sums of this epoch, the last batch's loss;
     ``step`` batches so far.
     """
@@ -49,6 +50,8 @@ class Engine(Protocol):
     """Trains a stack and predicts with it."""
 
     name: str
+    threads: int
+    """How many threads may share a batch out; most engines leave it to BLAS."""
 
     def train(
         self,
@@ -73,8 +76,22 @@ class Engine(Protocol):
         """Return the logits (n, K) for X (n, D)."""
 
 
-def named(name: str) -> Engine:
-    """Return the engine of that name; ``auto`` is the compiled one, which serves every dense stack."""
+def named(name: str, stack: Stack | None = None) -> Engine:
+    """Return the engine of that name for a stack; ``auto`` is the compiled one where it serves, as every dense stack.
+
+    Raises InvalidArgumentError for an unknown name, and where the compiled one was asked for and does not serve.
+    """
+    if isinstance(stack, ConvStack) and name != "reference":
+        if not any(stage.norm for stage in stack.stages):
+            from pellucid.learning.convolved import Convolved
+
+            return Convolved()
+        if name == "compiled":
+            raise InvalidArgumentError(
+                "engine must be auto or reference with batch normalisation, which needs whole batches at a time; "
+                "got 'compiled', which works on eight images at a time"
+            )
+        return Reference()
     if name in {"auto", "compiled"}:
         return Compiled()
     if name == "reference":
@@ -86,6 +103,7 @@ class Reference:
     """NumPy, batch by batch: see ``reference.py``."""
 
     name = "reference"
+    threads = 1
 
     def train(
         self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory,
@@ -96,20 +114,31 @@ class Reference:
         for done, rate in enumerate(rates, start=1):
             epoch, batch = divmod(start + done - 1, per_epoch)
             rows = orders[epoch % len(orders), batch * recipe.batch_size : (batch + 1) * recipe.batch_size]
-            value, weight = reference.train_batch(
-                stack, recipe, problem, rows, memory.slots, memory.step + done, float(rate)
-            )
+            value, weight = self._learn(stack, recipe, problem, rows, memory.slots, memory.step + done, float(rate))
             memory.monitor[BATCH_LOSS] = value
             memory.monitor[LOSS_SUM] += value * (weight if recipe.loss.averaged else 1)
             memory.monitor[WEIGHT_SUM] += weight
             if batch == per_epoch - 1:
                 losses[epoch], stale = _close_epoch(memory.monitor, recipe)
-                if not (np.isfinite(losses[epoch]) and np.isfinite(stack.parameters.vector).all()):
+                if not (np.isfinite(losses[epoch]) and np.isfinite(stack.parameters.whole).all()):
                     return done, DIVERGED
-                memory.safe[:] = stack.parameters.vector
+                memory.safe[:] = stack.parameters.whole
                 if stale:
                     return done, CONVERGED
         return len(rates), RUNNING
+
+    def _learn(
+        self,
+        stack: Stack,
+        recipe: Recipe,
+        problem: Problem,
+        rows: np.ndarray,
+        slots: np.ndarray,
+        step: int,
+        rate: float,
+    ) -> tuple[float, float]:
+        """Learn from one batch; return its loss and weight."""
+        return reference.train_batch(stack, recipe, problem, rows, slots, step, rate)
 
     def loss_and_gradient(self, stack: Stack, recipe: Recipe, problem: Problem) -> float:
         """See ``Engine.loss_and_gradient``."""
@@ -134,6 +163,7 @@ class Compiled:
     """Whole epochs in compiled code: see ``compiled.py``. Buffers are allocated once a batch size."""
 
     name = "compiled"
+    threads = 1
 
     def __init__(self) -> None:
         self._planned: tuple[Any, ...] = ()
@@ -146,7 +176,7 @@ class Compiled:
         # All that a layout depends on: compiled code that was given another stack's would write where it must not.
         wanted = (rows, stack.dtype, stack.sizes, stack.activations, stack.dropout, stack.bias)
         if wanted != self._planned:
-            self._layout, size = _layout(stack, rows)
+            self._layout, size = dense_layout(stack, rows)
             self._work, self._rows, self._planned = np.zeros(size, stack.dtype), rows, wanted
         codes = [CODES[name] for name in ("identity", *stack.activations)]
         return {
@@ -165,11 +195,11 @@ class Compiled:
 
         plan = self._plan(stack, recipe.batch_size)
         done, status = compiled.train(
-            *_typed(problem), orders, recipe.batch_size, start, start + len(rates),
+            *typed(problem), orders, recipe.batch_size, start, start + len(rates),
             stack.parameters.vector, stack.parameters.gradient, memory.slots, memory.safe,
             plan["work"], plan["sizes"], plan["layout"], plan["codes"],
             np.array([0.0, *stack.dropout, 0.0]), stack.dropout_rng,
-            _loss_numbers(recipe), recipe.alpha, recipe.optimizer.code, recipe.optimizer.hyperparameters(),
+            loss_numbers(recipe), recipe.alpha, recipe.optimizer.code, recipe.optimizer.hyperparameters(),
             memory.step, rates, memory.monitor, recipe.tolerance, recipe.patience, losses,
         )  # fmt: skip
         return done, status
@@ -181,9 +211,9 @@ class Compiled:
         rows = min(PREDICT_ROWS, problem.size)
         plan, parameters = self._plan(stack, rows), stack.parameters
         return compiled.loss_and_gradient(
-            *_typed(problem), parameters.vector, parameters.gradient,
+            *typed(problem), parameters.vector, parameters.gradient,
             plan["work"], plan["sizes"], plan["layout"], plan["codes"], stack.dropout_rng,
-            _loss_numbers(recipe), recipe.alpha, rows, np.zeros_like(parameters.vector),
+            loss_numbers(recipe), recipe.alpha, rows, np.zeros_like(parameters.vector),
         )  # fmt: skip
 
     def predict(self, stack: Stack, X: np.ndarray) -> np.ndarray:
@@ -193,7 +223,7 @@ class Compiled:
         plan = self._plan(stack, min(PREDICT_ROWS, max(1, len(X))))
         logits = np.empty((len(X), stack.sizes[-1]), stack.dtype)
         compiled.predict(
-            _same_type(X), stack.parameters.vector, plan["work"], plan["sizes"], plan["layout"], plan["codes"],
+            same_type(X), stack.parameters.vector, plan["work"], plan["sizes"], plan["layout"], plan["codes"],
             stack.dropout_rng, logits, self._rows,
         )  # fmt: skip
         return logits
@@ -205,13 +235,13 @@ class Compiled:
         self.__init__()  # type: ignore[misc]  # buffers are rebuilt when they are needed
 
 
-def _typed(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def typed(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return X, Y and the weights as compiled code takes them."""
     weights = problem.weights.astype(problem.X.dtype, copy=False)
-    return _same_type(problem.X), _same_type(problem.Y), _same_type(weights)
+    return same_type(problem.X), same_type(problem.Y), same_type(weights)
 
 
-def _same_type(array: np.ndarray) -> np.ndarray:
+def same_type(array: np.ndarray) -> np.ndarray:
     """Return an array that is not marked read-only, over the same memory.
 
     For Numba a read-only array is another type: it would compile everything once more, to other last bits. The
@@ -225,12 +255,12 @@ def _same_type(array: np.ndarray) -> np.ndarray:
     )
 
 
-def _loss_numbers(recipe: Recipe) -> np.ndarray:
+def loss_numbers(recipe: Recipe) -> np.ndarray:
     loss = recipe.loss
     return np.array([loss.code, CODES[loss.link], loss.parameter, float(loss.averaged)])
 
 
-def _layout(stack: Stack, rows: int) -> tuple[np.ndarray, int]:
+def dense_layout(stack: Stack, rows: int) -> tuple[np.ndarray, int]:
     """Return where everything lies (see ``compiled.py``), and the size of ``work``, for batches of ``rows``.
 
     First come the batch's X, Y and weights. A hidden layer's z, a and h share memory unless its slope needs
@@ -251,9 +281,10 @@ def _layout(stack: Stack, rows: int) -> tuple[np.ndarray, int]:
         return start
 
     for layer in range(1, last + 1):
-        layout[W, layer] = stack.parameters.offset(f"weight{layer}")
+        number = layer - 1 + stack.first_dense
+        layout[W, layer] = stack.parameters.offset(f"weight{number}")
         if stack.bias:
-            layout[B, layer] = stack.parameters.offset(f"bias{layer}")
+            layout[B, layer] = stack.parameters.offset(f"bias{number}")
         layout[Z, layer] = room(layer)
         apart = layer == last or ACTIVATIONS[stack.activations[layer - 1]].needs_z
         layout[A, layer] = room(layer) if apart else layout[Z, layer]

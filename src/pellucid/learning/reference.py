@@ -5,7 +5,9 @@ import numpy as np
 from pellucid.learning.recipe import Problem, Recipe
 from pellucid.parts.stack import Stack
 
-__all__ = ["batch_gradient", "predict", "train_batch"]
+__all__ = ["add_penalty", "batch_gradient", "predict", "train_batch"]
+
+PREDICT_ROWS = 256
 
 
 def train_batch(
@@ -35,10 +37,10 @@ def batch_gradient(
     target = problem.Y[rows]
     value = float((weights * loss.rows(logits, target)).sum(dtype=np.float64)) * scale
     stack.backward(loss.gradient(logits, target) * (weights * stack.dtype.type(scale))[:, None], caches)
-    return value + _add_penalty(stack, recipe.alpha * scale), weight
+    return value + add_penalty(stack, recipe.alpha * scale), weight
 
 
-def _add_penalty(stack: Stack, strength: float) -> float:
+def add_penalty(stack: Stack, strength: float) -> float:
     """Add the slope of strength/2 |W|² to the gradient; return that penalty. Biases are free."""
     total = 0.0
     for number, weight in enumerate(stack.weights, start=1):
@@ -48,5 +50,5 @@ def _add_penalty(stack: Stack, strength: float) -> float:
 
 
 def predict(stack: Stack, X: np.ndarray) -> np.ndarray:
-    """Return the logits (n, K)."""
-    return stack.forward(X)[0]
+    """Return the logits (n, K), some rows at a time: the patches of many images would take much memory."""
+    return np.concatenate([stack.forward(X[i : i + PREDICT_ROWS])[0] for i in range(0, max(1, len(X)), PREDICT_ROWS)])

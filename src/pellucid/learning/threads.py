@@ -12,11 +12,14 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["limited_threads", "threads_for"]
+__all__ = ["WORTH_A_SHARE", "limited_threads", "threads_for"]
 
 # Multiply-adds of one product that are worth a second thread: some 4 ms of one core. Below, a busy machine, where
 # threads wait for each other, costs far more than an idle one gives.
 WORTH_A_THREAD = 200_000_000
+
+# Of a whole batch that threads share out in large parts, and wait for each other asleep: some 0.3 ms of one core.
+WORTH_A_SHARE = 10_000_000
 
 
 @cache
@@ -26,10 +29,10 @@ def _controller() -> Any:
     return ThreadpoolController()
 
 
-def threads_for(multiply_adds: int) -> int:
+def threads_for(multiply_adds: int, worth: int = WORTH_A_THREAD) -> int:
     """Return how many threads a product of that many multiply-adds gets, within what the process allows."""
     allowed = [library["num_threads"] for library in _controller().info() if library["user_api"] == "blas"]
-    return min(allowed, default=1) if multiply_adds >= WORTH_A_THREAD else 1
+    return min(allowed, default=1) if multiply_adds >= worth else 1
 
 
 @contextmanager

@@ -18,7 +18,9 @@ Draw = Callable[[Result], Picture]
 
 def pictures_of(result: Result) -> Mapping[str, Draw]:
     """Return the pictures of a result by their names, the most telling one first; none if it was skipped."""
-    return {} if result.skipped else _GALLERY[result.experiment]
+    if result.skipped:
+        return {}
+    return _CONVOLVED if hasattr(result.payload.get("model"), "conv_layers") else _GALLERY[result.experiment]
 
 
 def neuron_learning(result: Result) -> Picture:
@@ -279,6 +281,49 @@ _IMAGES: Mapping[str, Draw] = {
 }
 
 
+def cnn_filters(result: Result) -> Picture:
+    """Draw the patterns that the first convolution looks for."""
+    kernels = result.payload["model"].coefs_[0]  # (O, C, k, k)
+    patterns = kernels.reshape(-1, kernels.shape[2] * kernels.shape[3])
+    figure = picture(8, 3.2)
+    axes = figure.subplots()
+    panels.tiles(axes, patterns.T, columns=min(8, len(patterns)))
+    _heading(figure, say("What the first convolution looks for: ink at orange says yes, ink at blue says no"))
+    return figure
+
+
+def cnn_maps(result: Result) -> Picture:
+    """Draw one digit, where its patterns were found, what pooling left, and how each pixel would change the loss."""
+    trace = result.payload["trace"]
+    figure = picture(12.5, 6.4)
+    _heading(figure, say("One digit on its way through the network"))
+    left, right = figure.subplots(2, 2, width_ratios=[1, 2.4])
+    panels.image(left[0], trace["a0"][0, 0].ravel(), say("the digit"))
+    rows = (
+        (left[1], "a1", say("where its patterns were found")),
+        (right[1], "m2", say("what the second pooling left")),
+    )
+    for axes, name, title in rows:
+        maps = trace[name][0]
+        panels.tiles(axes, maps.reshape(len(maps), -1).T, columns=max(1, len(maps) // 2))
+        axes.set_title(title)
+    gradient = trace["dx"][0, 0]
+    panels.tiles(right[0], gradient.reshape(-1, 1), columns=1)
+    right[0].set_title(
+        say("how ink at each pixel would raise (orange) or lower (blue) the loss"), fontsize=9.5, wrap=True
+    )
+    return figure
+
+
+_CONVOLVED: Mapping[str, Draw] = {
+    "confusion": images_confusion,
+    "filters": cnn_filters,
+    "maps": cnn_maps,
+    "sample": images_sample,
+    "worst": images_worst,
+}
+
+
 def rbm_filters(result: Result) -> Picture:
     """Draw the weights of each hidden unit as an image."""
     figure = picture(7, 7.4)
@@ -330,6 +375,7 @@ _GALLERY: Mapping[str, Mapping[str, Draw]] = {
     "xor": {"surface": xor_surface, "starts": xor_starts},
     "digits": _IMAGES,
     "mnist": _IMAGES,
+    "cnn-digits": _CONVOLVED,
     "hopfield": {
         "recall": memories.recall,
         "energies": memories.energies,

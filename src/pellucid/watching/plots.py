@@ -83,7 +83,8 @@ def _panels(model: Any, X: Any, y: Any) -> Iterator[Callable[[Axes], None]]:
     if hasattr(model, "patterns_"):
         yield from _memory_panels(model)
         return
-    coefs = _weights(model)
+    coefs = [W for W in _weights(model) if W.ndim == 2]
+    kernels = [W for W in _weights(model) if W.ndim == 4]
     sizes = [coefs[0].shape[0], *(W.shape[1] for W in coefs)]
 
     def units(axes: Axes) -> None:
@@ -93,6 +94,11 @@ def _panels(model: Any, X: Any, y: Any) -> Iterator[Callable[[Axes], None]]:
     def tiles(axes: Axes) -> None:
         panels.tiles(axes, coefs[0][:, :64], columns=8)
         axes.set_title(say("What the first hidden units look for"))
+
+    def filters(axes: Axes) -> None:
+        patterns = kernels[0].reshape(-1, kernels[0].shape[2] * kernels[0].shape[3])[:64]
+        panels.tiles(axes, patterns.T, columns=min(8, len(patterns)))
+        axes.set_title(say("What the first convolution looks for"))
 
     def surface(axes: Axes) -> None:
         panels.surface(axes, model, np.asarray(X, dtype=np.float64), np.asarray(y))
@@ -107,7 +113,9 @@ def _panels(model: Any, X: Any, y: Any) -> Iterator[Callable[[Axes], None]]:
         axes.set_xticks(range(len(sizes)))
         axes.set(xlabel=say("layer"), ylabel=say("units"))
 
-    if fits(sizes):
+    if kernels:
+        yield filters
+    elif fits(sizes):
         yield units
     elif panels.square_side(sizes[0]) > 2:
         yield tiles
@@ -180,6 +188,9 @@ def _of_trace(trace: Trace) -> Picture:
 
 def _matrix(axes: Any, record: Record) -> None:
     values = np.atleast_2d(np.asarray(record.value, dtype=np.float64))
+    if values.ndim == 4:  # images (N, C, H, W): a row an image, its channels side by side
+        n, channels, height, width = values.shape
+        values = values.transpose(0, 2, 1, 3).reshape(n * height, channels * width)
     limit = float(np.abs(values).max()) or 1.0
     # Small numbers share one power of ten, said in the title, so that they fit into their cells.
     power = min(0, int(np.floor(np.log10(limit)))) if limit < 0.1 else 0

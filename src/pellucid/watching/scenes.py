@@ -291,6 +291,37 @@ def _digit_body(model: Any, image: np.ndarray, truth: int, right: float, losses:
     )
 
 
+def cnn(seed: int | None) -> Iterator[Scene]:
+    """Digits by convolution: after each epoch another test image, what its patterns find, and what comes of it."""
+    from pellucid.experiments import cnn_digits as room
+    from pellucid.experiments.digits import parts
+
+    seed = room.DEFAULT_SEED if seed is None else seed
+    data = parts(seed)
+    model = room.network(seed)
+    losses: list[float] = []
+    for step in model.steps(data.X_train, data.y_train):
+        losses.append(step.loss)
+        if step.epoch <= 10 or step.epoch % 5 == 0:
+            right = float(np.mean(model.predict(data.X_test) == data.y_test))
+            index = (step.epoch - 1) % len(data.X_test)
+            body = Group(
+                _digit_body(model, data.X_test[index], data.y_test[index], right, losses),
+                "",
+                say("Four of its maps: where the patterns of the first convolution were found, pooled."),
+                "",
+                Columns([Field(found) for found in _maps(model, data.X_test[index])], padding=(0, 4)),
+            )
+            yield Scene(say("Convolution, epoch {n} of {total}", n=step.epoch, total=room.EPOCHS), body)
+
+
+def _maps(model: Any, image: np.ndarray) -> list[np.ndarray]:
+    """Return the four liveliest maps behind the first pooling, each from 0 to 1."""
+    maps = np.asarray(model.trace(image)["m1"])[0]
+    chosen = np.argsort(-maps.max(axis=(1, 2)), kind="stable")[:4]
+    return [found / max(float(found.max()), 1e-9) for found in maps[np.sort(chosen)]]
+
+
 def hopfield(seed: int | None) -> Iterator[Scene]:
     """Show a letter with noise that repairs itself, flip by flip, while its energy falls."""
     from pellucid.data.letters import LETTER_NAMES, SIDE, letters
@@ -404,6 +435,7 @@ ROOMS: Mapping[str, Callable[[int | None], Iterator[Scene]]] = {
     "two-layer": two_layer,
     "xor": xor,
     "digits": digits,
+    "cnn": cnn,
     "hopfield": hopfield,
     "rbm": rbm,
 }
