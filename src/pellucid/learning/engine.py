@@ -1,7 +1,8 @@
 """Engines: who does the arithmetic of training. ``reference`` is readable NumPy, ``compiled`` whole epochs in Numba.
 
-Both run the same batches in the same order from the same memory (a ``Memory``), and agree to rounding. Which one
-runs is decided once, from the layers alone, and stored with the model: within an engine every run is bit-equal.
+A third, ``torch``, is in ``scaling/engine.py``. All run the same batches in the same order from the same memory (a
+``Memory``), and agree to rounding. Which one runs is decided once, from the layers alone, and stored with the model:
+within an engine every run is bit-equal.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +17,18 @@ from pellucid.learning.recipe import Problem, Recipe
 from pellucid.parts.activation import CODES
 from pellucid.parts.stack import Stack
 
-__all__ = ["CONVERGED", "DIVERGED", "ENGINES", "RUNNING", "Engine", "Memory", "named"]
+__all__ = [
+    "CONVERGED",
+    "DIVERGED",
+    "ENGINES",
+    "RUNNING",
+    "Compiled",
+    "Engine",
+    "Memory",
+    "close_epoch",
+    "named",
+    "typed",
+]
 
 ENGINES = ("compiled", "reference")
 RUNNING, CONVERGED, DIVERGED = range(3)
@@ -103,7 +115,7 @@ class Reference:
             memory.monitor[LOSS_SUM] += value * (weight if recipe.loss.averaged else 1)
             memory.monitor[WEIGHT_SUM] += weight
             if batch == per_epoch - 1:
-                losses[epoch], stale = _close_epoch(memory.monitor, recipe)
+                losses[epoch], stale = close_epoch(memory.monitor, recipe)
                 if not (np.isfinite(losses[epoch]) and np.isfinite(stack.parameters.vector).all()):
                     return done, DIVERGED
                 memory.safe[:] = stack.parameters.vector
@@ -120,7 +132,7 @@ class Reference:
         return reference.predict(stack, X)
 
 
-def _close_epoch(monitor: np.ndarray, recipe: Recipe) -> tuple[float, bool]:
+def close_epoch(monitor: np.ndarray, recipe: Recipe) -> tuple[float, bool]:
     """Return the epoch's loss and whether it has stopped improving; start the next sum."""
     value = monitor[LOSS_SUM] / (monitor[WEIGHT_SUM] if recipe.loss.averaged else 1)
     monitor[LOSS_SUM] = monitor[WEIGHT_SUM] = 0
@@ -165,7 +177,7 @@ class Compiled:
 
         plan = self._plan(stack, recipe.batch_size)
         done, status = compiled.train(
-            *_typed(problem), orders, recipe.batch_size, start, start + len(rates),
+            *typed(problem), orders, recipe.batch_size, start, start + len(rates),
             stack.parameters.vector, stack.parameters.gradient, memory.slots, memory.safe,
             plan["work"], plan["sizes"], plan["layout"], plan["codes"],
             np.array([0.0, *stack.dropout, 0.0]), stack.dropout_rng,
@@ -181,7 +193,7 @@ class Compiled:
         rows = min(PREDICT_ROWS, problem.size)
         plan, parameters = self._plan(stack, rows), stack.parameters
         return compiled.loss_and_gradient(
-            *_typed(problem), parameters.vector, parameters.gradient,
+            *typed(problem), parameters.vector, parameters.gradient,
             plan["work"], plan["sizes"], plan["layout"], plan["codes"], stack.dropout_rng,
             _loss_numbers(recipe), recipe.alpha, rows, np.zeros_like(parameters.vector),
         )  # fmt: skip
@@ -205,7 +217,7 @@ class Compiled:
         self.__init__()  # type: ignore[misc]  # buffers are rebuilt when they are needed
 
 
-def _typed(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def typed(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return X, Y and the weights as compiled code takes them."""
     weights = problem.weights.astype(problem.X.dtype, copy=False)
     return _same_type(problem.X), _same_type(problem.Y), _same_type(weights)
