@@ -3,7 +3,8 @@
 from typing import Any
 
 from pellucid.parts.loss import Loss
-from pellucid.scaling.modules import activation_function, import_torch
+from pellucid.scaling import import_torch
+from pellucid.scaling.modules import activation_function
 
 __all__ = ["rows"]
 

@@ -10,26 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.errors import InvalidDataError, InvalidDataTypeError, MissingExtraError
+from pellucid.errors import InvalidDataError, InvalidDataTypeError
 from pellucid.learning.estimator import finite
 from pellucid.parts.activation import LEAK
 from pellucid.parts.dense import Dense
 from pellucid.parts.dropout import Dropout
 from pellucid.parts.layer import Layer
 from pellucid.parts.stack import Stack
+from pellucid.scaling import import_torch
 
-__all__ = ["activation_function", "as_torch", "import_torch", "module_of", "read_weights"]
-
-
-def import_torch() -> Any:
-    """Return the module ``torch``; raise MissingExtraError, which names the extra, where it is not installed."""
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError(
-            "this needs PyTorch, which is not installed: python -m pip install 'pellucid[torch]'"
-        ) from error
-    return torch
+__all__ = ["activation_function", "as_torch", "module_of", "read_weights"]
 
 
 def as_torch(stack: Stack, vector: np.ndarray) -> list[np.ndarray]:

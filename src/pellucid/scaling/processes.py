@@ -24,7 +24,7 @@ from functools import cache
 from typing import Any
 
 from pellucid.errors import PellucidWarning, ProcessError
-from pellucid.scaling.modules import import_torch
+from pellucid.scaling import import_torch
 
 __all__ = ["ALONE", "Processes", "join", "launched", "leave_with_parent"]
 
