@@ -1,4 +1,4 @@
-"""PyTorch as the bigger engine: it trains a module given batches and a loss, on one device or many; it knows no network.
+"""PyTorch as the bigger engine: trains a module given batches and a loss, on one device or many; knows no network.
 
 ``modules`` makes a torch module of a stack of layers, ``loop`` trains any module, ``engine`` trains a stack with it,
 ``processes`` shares the work among those that ``torchrun`` starts, ``checkpoint`` keeps what is needed to go on.

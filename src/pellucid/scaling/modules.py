@@ -35,7 +35,8 @@ def as_torch(stack: Stack, vector: np.ndarray) -> list[np.ndarray]:
 def module_of(stack: Stack) -> Any:
     """Return a ``torch.nn.Sequential`` of torch's own layers with copies of the stack's weights, ready to predict."""
     torch = import_torch()
-    layers = [module for layer in stack.layers for module in _modules(torch, layer)]
+    with torch.random.fork_rng(devices=[]):  # torch draws weights, which are not kept
+        layers = [module for layer in stack.layers for module in _modules(torch, layer)]
     module = torch.nn.Sequential(*layers).to(getattr(torch, stack.dtype.name))
     with torch.no_grad():
         for parameter, view in zip(module.parameters(), as_torch(stack, stack.parameters.vector), strict=True):
