@@ -46,7 +46,7 @@ class Checkpoint:
         self._identity = {"processes": together.size} | {
             name: encode(value, name) for name, value in sorted(identity.items())
         }
-        agree(self._identity, together)
+        agree(identity, together)
         content = None
         if together.rank == 0:
             self._make_folder()
@@ -111,10 +111,11 @@ def fingerprint(arrays: Iterable[np.ndarray | None]) -> str:
 
 def agree(identity: Mapping[str, Any], together: Processes) -> None:
     """Raise ProcessError, naming the rank and both values, unless all processes are about to do the same."""
-    for rank, text in enumerate(together.told_by_all(json.dumps(identity))):
+    own = {name: encode(value, name) for name, value in identity.items()}
+    for rank, text in enumerate(together.told_by_all(json.dumps(own))):
         for name, value in json.loads(text).items():
-            if value != identity.get(name):
+            if value != own.get(name):
                 raise ProcessError(
-                    f"rank {rank} has {name}={value!r}, but rank {together.rank} has {identity.get(name)!r}; "
-                    "give every process the same"
+                    f"rank {rank} has {name}={decode(value)!r}, but rank {together.rank} has "
+                    f"{decode(own.get(name))!r}; give every process the same"
                 )
