@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pellucid.networks.cnn import CNNClassifier
     from pellucid.networks.dense_memory import DenseAssociativeMemory
     from pellucid.networks.hopfield import HopfieldNetwork
     from pellucid.networks.mlp import MLPClassifier, MLPRegressor
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "CNNClassifier": "pellucid.networks.cnn",
     "DenseAssociativeMemory": "pellucid.networks.dense_memory",
     "HopfieldNetwork": "pellucid.networks.hopfield",
     "BernoulliRBM": "pellucid.networks.rbm",
@@ -31,6 +33,7 @@ _WHERE = {
 
 __all__ = [
     "BernoulliRBM",
+    "CNNClassifier",
     "DenseAssociativeMemory",
     "GaussianRBM",
     "HopfieldNetwork",

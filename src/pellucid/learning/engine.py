@@ -15,6 +15,7 @@ from pellucid.errors import InvalidArgumentError
 from pellucid.learning import reference
 from pellucid.learning.recipe import Problem, Recipe
 from pellucid.parts.activation import CODES
+from pellucid.parts.conv_stack import ConvStack
 from pellucid.parts.stack import Stack
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "DIVERGED",
     "ENGINES",
     "RUNNING",
-    "Compiled",
     "Engine",
     "Memory",
     "close_epoch",
@@ -41,7 +41,7 @@ PREDICT_ROWS = 256
 class Memory:
     """What training changes besides the parameters, and carries from batch to batch.
 
-    ``slots`` (k, n) the optimizer's; ``safe`` (n,) the parameters after the last whole epoch; ``monitor`` (5,)
+    ``slots`` (k, n) the optimizer's; ``safe`` the parameters and state after the last whole epoch; ``monitor`` (5,)
     float64: best loss, epochs without improvement, the running sums of this epoch, the last batch's loss;
     ``step`` batches so far.
     """
@@ -85,8 +85,13 @@ class Engine(Protocol):
         """Return the logits (n, K) for X (n, D)."""
 
 
-def named(name: str) -> Engine:
-    """Return the engine of that name; ``auto`` is the compiled one, which serves every dense stack."""
+def named(name: str, stack: Stack | None = None) -> Engine:
+    """Return the engine of that name for a stack; ``auto`` is the compiled one where it serves, as every dense stack.
+
+    Raises InvalidArgumentError for an unknown name, and where the compiled one was asked for and does not serve.
+    """
+    if name == "auto" and isinstance(stack, ConvStack):
+        return Reference()
     if name in {"auto", "compiled"}:
         return Compiled()
     if name == "reference":
@@ -116,9 +121,9 @@ class Reference:
             memory.monitor[WEIGHT_SUM] += weight
             if batch == per_epoch - 1:
                 losses[epoch], stale = close_epoch(memory.monitor, recipe)
-                if not (np.isfinite(losses[epoch]) and np.isfinite(stack.parameters.vector).all()):
+                if not (np.isfinite(losses[epoch]) and np.isfinite(stack.parameters.whole).all()):
                     return done, DIVERGED
-                memory.safe[:] = stack.parameters.vector
+                memory.safe[:] = stack.parameters.whole
                 if stale:
                     return done, CONVERGED
         return len(rates), RUNNING

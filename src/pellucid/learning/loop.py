@@ -76,7 +76,7 @@ class Training:
     def begin(cls, stack: Stack, recipe: Recipe, rng: np.random.Generator) -> "Training":
         """Return a fresh state; ``rng`` seeds the order of samples and dropout's masks."""
         n = stack.parameters.vector.size
-        memory = Memory(np.zeros((recipe.optimizer.slots, n), stack.dtype), stack.parameters.vector.copy())
+        memory = Memory(np.zeros((recipe.optimizer.slots, n), stack.dtype), stack.parameters.whole.copy())
         shuffle, masks = rng.spawn(2)
         stack.seed_dropout(masks)
         return cls(stack, memory, shuffle)
@@ -155,7 +155,7 @@ class Training:
         """Return how many batches the next call may run."""
         if granularity == "batch":
             return 1
-        work = 3 * recipe.batch_size * sum(weight.size for weight in self.stack.weights)
+        work = 3 * recipe.batch_size * self.stack.multiply_adds
         affordable = max(1, int(CHUNK_SECONDS / (work / MULTIPLY_ADDS_PER_SECOND + SECONDS_PER_BATCH)))
         rest = per_epoch - self.batch
         if affordable < rest or granularity == "epoch" or each_epoch or self.batch:
@@ -179,7 +179,7 @@ class Training:
         return np.stack([self.shuffle_rng.permutation(problem.size) for _ in range(epochs)])
 
     def _diverged(self) -> None:
-        self.stack.parameters.vector[:] = self.memory.safe
+        self.stack.parameters.whole[:] = self.memory.safe
         self.memory.forget()  # the optimizer's memory is not finite either: a later fit must not start from it
         self.loss_curve.pop()
         epoch = self.epoch
@@ -200,7 +200,7 @@ class Training:
         best = -np.inf if self.best_vector is None else self.best_score
         self.stale_epochs = 0 if score >= best + recipe.tolerance else self.stale_epochs + 1
         if score > best:
-            self.best_vector, self.best_score = self.stack.parameters.vector.copy(), score
+            self.best_vector, self.best_score = self.stack.parameters.whole.copy(), score
         if self.stale_epochs > validation.patience:
             self.stale_epochs = 0
             self._stale(recipe)
@@ -215,7 +215,7 @@ class Training:
 
     def interrupted(self) -> None:
         """Go back to the last whole epoch, after a Ctrl-C in the middle of one."""
-        self.stack.parameters.vector[:] = self.memory.safe
+        self.stack.parameters.whole[:] = self.memory.safe
         self._leave_epoch()
 
     def _leave_epoch(self) -> None:
@@ -231,16 +231,16 @@ class Training:
     def keep_best(self) -> None:
         """Put the weights of the best validation score in place, and set the latest aside for ``resume``."""
         if self.best_vector is not None:
-            self.latest_vector = self.stack.parameters.vector.copy()
-            self.stack.parameters.vector[:] = self.best_vector
+            self.latest_vector = self.stack.parameters.whole.copy()
+            self.stack.parameters.whole[:] = self.best_vector
 
     def resume(self, solver: str, slots: int) -> None:
         """Make ready to train on: the latest weights in place, and another optimizer's memory empty."""
         if self.latest_vector is not None:
-            self.stack.parameters.vector[:] = self.latest_vector
+            self.stack.parameters.whole[:] = self.latest_vector
             self.latest_vector = None
         if self.solver not in {"", solver} or self.memory.slots.shape[0] != slots:
-            self.memory.slots = np.zeros((slots, self.memory.safe.size), self.memory.safe.dtype)
+            self.memory.slots = np.zeros((slots, self.stack.parameters.vector.size), self.stack.dtype)
             self.memory.forget()
         self.solver, self.finished = solver, False
 

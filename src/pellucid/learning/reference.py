@@ -7,6 +7,8 @@ from pellucid.parts.stack import Stack
 
 __all__ = ["batch_gradient", "predict", "train_batch"]
 
+PREDICT_ROWS = 256
+
 
 def train_batch(
     stack: Stack,
@@ -48,5 +50,5 @@ def _add_penalty(stack: Stack, strength: float) -> float:
 
 
 def predict(stack: Stack, X: np.ndarray) -> np.ndarray:
-    """Return the logits (n, K)."""
-    return stack.forward(X)[0]
+    """Return the logits (n, K), some rows at a time: the patches of many images would take much memory."""
+    return np.concatenate([stack.forward(X[i : i + PREDICT_ROWS])[0] for i in range(0, max(1, len(X)), PREDICT_ROWS)])

@@ -38,7 +38,6 @@ from pellucid.learning.estimator import (
     finite_outputs,
     numeric,
     unchanged_by_errors,
-    validated,
 )
 from pellucid.learning.lbfgs import iterations
 from pellucid.learning.loop import GRANULARITIES, Training, Validation
@@ -57,7 +56,7 @@ from pellucid.scaling.engine import DEVICES, Torch, device_for
 from pellucid.scaling.modules import module_of, read_weights
 from pellucid.scaling.processes import ALONE, join
 
-__all__ = ["StackEstimator"]
+__all__ = ["ClassFactors", "StackEstimator", "each_of"]
 
 # Multiply-adds of a batch up to which float64 costs next to nothing.
 SMALL_WORK = 1 << 17
@@ -102,6 +101,20 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         """Return the classes to split evenly into training and validation, or None."""
         return None
 
+    def _rows_of(self, X: Any, *, reset: bool) -> Any:
+        """Return X as an array (n, D) of numbers, or a CSR matrix; with ``reset`` learn what D is."""
+        return numeric(self, X, reset=reset)
+
+    def _build_stack(self, n_features: int, n_outputs: int, dtype: Any) -> Stack:
+        """Return the network that the parameters ask for, with weights still zero."""
+        sizes = (n_features, *self._hidden_sizes(), n_outputs)
+        names = self._per_hidden_layer("activation", self.activation)
+        return Stack(sizes, names, bias=bool(self.bias), dropout=self._dropout_rates(), dtype=dtype)
+
+    def _multiply_adds(self, n_features: int) -> int:
+        """Return how many multiplications with a weight one sample will take, about."""
+        return sum(a * b for a, b in pairwise((n_features, *self._hidden_sizes(), 1)))
+
     # -- parameters ------------------------------------------------------------------------------------------
 
     def _check_parameters(self) -> None:
@@ -145,7 +158,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         self._per_hidden_layer("dropout", self.dropout)
 
     def _hidden_sizes(self) -> tuple[int, ...]:
-        sizes = _each(self.hidden_layer_sizes)
+        sizes = each_of(self.hidden_layer_sizes)
         for size in (self.hidden_layer_sizes,) if sizes is None else sizes:
             if isinstance(size, bool | np.bool_) or not isinstance(size, int | np.integer) or size < 1:
                 raise InvalidArgumentError(
@@ -155,7 +168,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
 
     def _per_hidden_layer(self, name: str, value: Any) -> tuple[Any, ...]:
         """Return one value a hidden layer, from one for all or one for each."""
-        count, given = len(self._hidden_sizes()), _each(value)
+        count, given = self._count_hidden(name), each_of(value)
         each = (value,) * count if given is None else given
         if len(each) != count:
             raise InvalidArgumentError(f"{name} must have one value a hidden layer ({count}), got {value!r}")
@@ -166,6 +179,13 @@ class StackEstimator(CallbackSupport, BaseEstimator):
                 check_number(name, item, 0, 1, open_high=True)
         return each
 
+    def _count_hidden(self, name: str) -> int:
+        """Return how many hidden layers have a value of that parameter."""
+        return len(self._hidden_sizes())
+
+    def _dropout_rates(self) -> list[float]:
+        return [float(rate) for rate in self._per_hidden_layer("dropout", self.dropout)]
+
     def _choose_dtype(self, X: Any) -> np.dtype[Any]:
         """Return the dtype to compute in: as asked, or float32 unless the work is too small for it to matter."""
         if self.solver == "lbfgs":
@@ -173,9 +193,8 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         if self.dtype != "auto":
             return np.dtype(self.dtype)
         n, features = X.shape
-        sizes = (features, *self._hidden_sizes(), 1)
         rows = n if self.batch_size == "auto" else min(n, self.batch_size)
-        work = min(rows, 200) * sum(a * b for a, b in pairwise(sizes))
+        work = min(rows, 200) * self._multiply_adds(features)
         small = work <= SMALL_WORK and not _is_single(X)
         return np.dtype(np.float64 if small else np.float32)
 
@@ -347,7 +366,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         self._check_parameters()
         known = self.__sklearn_is_fitted__()
         fresh = not (known and (partial or self.warm_start))
-        X = numeric(self, X, reset=not (known and partial))
+        X = self._rows_of(X, reset=not (known and partial))
         self._dtype = self._choose_dtype(X) if fresh else self.stack_.dtype
         together = ALONE
         if self.engine == "torch":
@@ -367,18 +386,18 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         weights = _product(weights, class_factors, y)
         problem = Problem(X, Y, np.zeros(0, X.dtype) if weights is None else weights.astype(X.dtype))
         recipe = self._recipe(problem.size, patience=-1 if partial or stopping else self._patience)
-        watch: Validation | None = None
+        parts: tuple[Any, ...] | None = None
         data: list[np.ndarray | None] = [problem.X, problem.Y, problem.weights]
         if held_out is not None:
             X_val, y_val, val_weights = held_out
-            parts: tuple[Any, ...] = (X_val, y_val, self._encode(y_val), _product(val_weights, class_factors, y_val))
-            watch = self._validation(recipe, parts, stopping)
+            parts = (X_val, y_val, self._encode(y_val), _product(val_weights, class_factors, y_val))
             data += [X_val, *parts[2:]]
-        self._begin((X.shape[1], *self._hidden_sizes(), Y.shape[1]), recipe, fresh, seed)
+        self._begin(self._build_stack(X.shape[1], Y.shape[1], self._dtype), recipe, fresh, seed)
+        watch = None if parts is None else self._validation(recipe, parts, stopping)
         return problem, recipe, watch, data
 
-    def _engine_named(self, name: str) -> engines.Engine:
-        return Torch(self.device) if name == "torch" else engines.named(name)
+    def _engine_named(self, name: str, stack: Stack) -> engines.Engine:
+        return Torch(self.device) if name == "torch" else engines.named(name, stack)
 
     def _taken_up(self, checkpoint: Any, data: list[np.ndarray | None]) -> tuple[int, int, Callable[[bool], None]]:
         """Make sure that all processes are about to do the same, and go on from a checkpoint if there is one.
@@ -428,7 +447,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
     def _validation(self, recipe: Recipe, parts: tuple[Any, ...], stopping: bool) -> Validation:
         """Return how to measure loss and score on X, y, y encoded, and weights: as training weighs them."""
         X, y, Y, weights = parts
-        engine = self._engine_named(self.engine)  # of its own, since its buffers fit the rows that it predicts
+        engine = self._engine_named(self.engine, self.stack_)  # of its own: its buffers fit the rows that it predicts
 
         def measure() -> tuple[float, float]:
             with limited_threads(self.n_threads_):
@@ -455,7 +474,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
             raise InvalidArgumentError("X_val and y_val belong together: give both, or neither")
         if X_val is None:
             return None
-        X_val = validated(self, X_val, self._dtype, reset=False)
+        X_val = self._validated(X_val, self._dtype)
         return X_val, self._check_y(y_val, len(X_val)), None
 
     def _split(
@@ -499,25 +518,22 @@ class StackEstimator(CallbackSupport, BaseEstimator):
             )
         return strata
 
-    def _begin(self, sizes: tuple[int, ...], recipe: Recipe, fresh: bool, seed: int) -> None:
-        """Build the network, or make the one that is there ready to go on."""
+    def _begin(self, stack: Stack, recipe: Recipe, fresh: bool, seed: int) -> None:
+        """Take the new network, or make the one that is there ready to go on."""
         if fresh:
             rng = np.random.default_rng(seed)
-            dropout = [float(rate) for rate in self._per_hidden_layer("dropout", self.dropout)]
-            names = self._per_hidden_layer("activation", self.activation)
-            stack = Stack(sizes, names, bias=bool(self.bias), dropout=dropout, dtype=self._dtype)
             stack.initialise(self.initial_weights, rng)
-            self._adopt(Training.begin(stack, recipe, rng), self._engine_named(self.engine), seed)
+            self._adopt(Training.begin(stack, recipe, rng), self._engine_named(self.engine, stack), seed)
             self.t_ = 0
-        elif sizes != self.stack_.sizes or bool(self.bias) != self.stack_.bias:
+        elif (stack.architecture, stack.bias) != (self.stack_.architecture, self.stack_.bias):
             raise InvalidArgumentError(
-                f"this network has layers {self.stack_.sizes}, but hidden_layer_sizes and the data now ask for "
-                f"{sizes}; set warm_start=False to start anew"
+                f"this network has layers {self.stack_.architecture}, but the parameters and the data now ask for "
+                f"{stack.architecture}; set warm_start=False to start anew"
             )
         elif self.engine != "auto":
-            self._adopt(self._training, self._engine_named(self.engine), seed)
+            self._adopt(self._training, self._engine_named(self.engine, self.stack_), seed)
         self._training.resume(self.solver, recipe.optimizer.slots)
-        self.n_threads_ = threads_for(recipe.batch_size * max(weight.size for weight in self.stack_.weights))
+        self.n_threads_ = threads_for(recipe.batch_size * self.stack_.largest_product)
 
     def _adopt(self, training: Training, engine: engines.Engine, seed: int) -> None:
         self._training, self._engine, self._seed = training, engine, seed
@@ -594,7 +610,11 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         """Return what makes a copy of this estimator one that had stopped now, and stays as it is."""
         training = deepcopy(self._training)
         training.keep_best()
-        return {"_training": training, "stack_": training.stack, "_engine": self._engine_named(self.engine_)}
+        return {
+            "_training": training,
+            "stack_": training.stack,
+            "_engine": self._engine_named(self.engine_, training.stack),
+        }
 
     def _step(self, kind: str, number: int, rate: float) -> Step:
         training = self._training
@@ -628,13 +648,17 @@ class StackEstimator(CallbackSupport, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "stack_")
 
+    def _validated(self, X: Any, dtype: Any) -> np.ndarray:
+        """Return X as rows (n, D), finite, in that dtype; D is as it was in training."""
+        return converted(self._rows_of(X, reset=False), dtype)
+
     def _logits(self, X: Any) -> np.ndarray:
         """Return the last weighted sums (n, K), in float32 for X in float32 and in float64 for any other X."""
         check_is_fitted(self)
-        X = numeric(self, X, reset=False)
+        X = self._rows_of(X, reset=False)
         dtype = np.float32 if _is_single(X) else np.float64
         X = converted(X, self.stack_.dtype)
-        threads = threads_for(engines.PREDICT_ROWS * max(weight.size for weight in self.stack_.weights))
+        threads = threads_for(engines.PREDICT_ROWS * self.stack_.largest_product)
         with limited_threads(threads), np.errstate(over="ignore", invalid="ignore"):
             logits = self._engine.predict(self.stack_, X)
         return finite_outputs(logits, X).astype(dtype, copy=False)
@@ -658,7 +682,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         check_is_fitted(self)
         theta = read_weights(self.stack_, module)
         training = self._training
-        self.stack_.parameters.vector[:] = training.memory.safe[:] = theta
+        self.stack_.parameters.whole[:] = training.memory.safe[:] = theta
         training.memory.forget()
         training.best_vector = training.latest_vector = None
         return self
@@ -683,7 +707,9 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         state, arrays = self._training.to_arrays()
         monitor = arrays.pop("monitor")
         named = {f"training.{name}": value for name, value in arrays.items()}
-        return state | {"monitor": monitor.tolist()}, self.stack_.parameters.views | named
+        return state | {
+            "monitor": monitor.tolist()
+        }, self.stack_.parameters.views | self.stack_.parameters.running | named
 
     @classmethod
     def from_file(cls, entries: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
@@ -703,28 +729,25 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         return model
 
     def _restore(self, entries: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        sizes = (self.n_features_in_, *self._hidden_sizes(), self._count_outputs())
-        dropout = [float(rate) for rate in self._per_hidden_layer("dropout", self.dropout)]
-        names = self._per_hidden_layer("activation", self.activation)
         self._dtype = np.dtype(entries["dtype"])
-        stack = Stack(sizes, names, bias=bool(self.bias), dropout=dropout, dtype=self._dtype)
+        stack = self._build_stack(self.n_features_in_, self._count_outputs(), self._dtype)
         training = self._training_from(stack, entries["training"], arrays)
-        self._adopt(training, self._engine_named(entries["engine"]), int(self._seed))
+        self._adopt(training, self._engine_named(entries["engine"], stack), int(self._seed))
         rows = self.batch_size if self.batch_size != "auto" else 200
-        self.n_threads_ = threads_for(rows * max(weight.size for weight in stack.weights))
+        self.n_threads_ = threads_for(rows * stack.largest_product)
         self._publish_curves()
 
     def _training_from(self, stack: Stack, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Training:
         """Return the training of which ``_training_to_file`` told, over this stack, the weights in place."""
-        for name, place in stack.parameters.views.items():
+        own = stack.parameters.views | stack.parameters.running
+        for name, place in own.items():
             place[...] = expect_shape(arrays, name, place.shape)
         state = {
             name.removeprefix("training."): value for name, value in arrays.items() if name.startswith("training.")
         }
-        expect_names(arrays, [*stack.parameters.views, *(f"training.{name}" for name in state)])
-        n = stack.parameters.vector.size
-        expect_shape(arrays, "training.safe", (n,))
-        expect_shape(arrays, "training.slots", (arrays["training.slots"].shape[0], n))
+        expect_names(arrays, [*own, *(f"training.{name}" for name in state)])
+        expect_shape(arrays, "training.safe", stack.parameters.whole.shape)
+        expect_shape(arrays, "training.slots", (arrays["training.slots"].shape[0], stack.parameters.vector.size))
         return Training.from_arrays(stack, header, state | {"monitor": np.array(header["monitor"], np.float64)})
 
     def _kept(self) -> tuple[str, ...]:
@@ -744,7 +767,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         return None
 
 
-def _each(value: Any) -> tuple[Any, ...] | None:
+def each_of(value: Any) -> tuple[Any, ...] | None:
     """Return the elements of a sequence, or None for a single value."""
     try:
         single = isinstance(value, str) or np.ndim(value) == 0

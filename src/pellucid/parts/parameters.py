@@ -1,6 +1,8 @@
 """All parameters of a network in one flat vector θ, all slopes in another; layers hold named views of both.
 
 An optimizer then updates one vector, and saving, clipping, best weights and finite differences are a line each.
+What a network remembers without a slope (running means) is its ``state``; it lies behind θ in the same memory, so
+that one copy of ``whole`` keeps everything.
 """
 
 from collections.abc import Mapping
@@ -12,37 +14,52 @@ __all__ = ["Parameters"]
 
 
 class Parameters:
-    """Named arrays that share one ``vector`` (n,) and one ``gradient`` (n,).
+    """Named arrays that share one ``vector`` (n,) and one ``gradient`` (n,), and others that share ``state`` (s,).
 
     The attributes are frozen, because assigning to one would sever the views; write *into* the vector instead.
     Copies and unpickled ones have their own memory and views of it.
     """
 
-    __slots__ = ("gradient", "shapes", "slopes", "vector", "views")
+    __slots__ = ("gradient", "running", "shapes", "slopes", "state", "state_shapes", "vector", "views", "whole")
 
+    whole: np.ndarray
     vector: np.ndarray
+    state: np.ndarray
     gradient: np.ndarray
     shapes: dict[str, tuple[int, ...]]
+    state_shapes: dict[str, tuple[int, ...]]
     views: dict[str, np.ndarray]
+    running: dict[str, np.ndarray]
     slopes: dict[str, np.ndarray]
 
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]], dtype: Any = np.float32) -> None:
-        size = sum(int(np.prod(shape)) for shape in shapes.values())
-        self._bind(dict(shapes), np.zeros(size, dtype), np.zeros(size, dtype))
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        dtype: Any = np.float32,
+        state_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> None:
+        state_shapes = dict(state_shapes or {})
+        size, kept = (sum(int(np.prod(shape)) for shape in some.values()) for some in (shapes, state_shapes))
+        self._bind(dict(shapes), state_shapes, np.zeros(size + kept, dtype), np.zeros(size, dtype))
 
-    def _bind(self, shapes: dict[str, tuple[int, ...]], vector: np.ndarray, gradient: np.ndarray) -> None:
-        views, slopes, start = {}, {}, 0
-        for name, shape in shapes.items():
-            stop = start + int(np.prod(shape))
-            views[name] = vector[start:stop].reshape(shape)
-            slopes[name] = gradient[start:stop].reshape(shape)
-            start = stop
+    def _bind(
+        self,
+        shapes: dict[str, tuple[int, ...]],
+        state_shapes: dict[str, tuple[int, ...]],
+        whole: np.ndarray,
+        gradient: np.ndarray,
+    ) -> None:
+        vector, state = whole[: gradient.size], whole[gradient.size :]
         everything = {
             "shapes": shapes,
+            "state_shapes": state_shapes,
+            "whole": whole,
             "vector": vector,
+            "state": state,
             "gradient": gradient,
-            "views": views,
-            "slopes": slopes,
+            "views": _named(shapes, vector),
+            "slopes": _named(shapes, gradient),
+            "running": _named(state_shapes, state),
         }
         for name, value in everything.items():
             object.__setattr__(self, name, value)
@@ -60,7 +77,17 @@ class Parameters:
         raise KeyError(name)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"shapes": self.shapes, "vector": self.vector, "gradient": self.gradient}
+        return {name: getattr(self, name) for name in ("shapes", "state_shapes", "whole", "gradient")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._bind(dict(state["shapes"]), state["vector"].copy(), state["gradient"].copy())
+        self._bind(dict(state["shapes"]), dict(state["state_shapes"]), state["whole"].copy(), state["gradient"].copy())
+
+
+def _named(shapes: dict[str, tuple[int, ...]], memory: np.ndarray) -> dict[str, np.ndarray]:
+    """Return views of the memory by their names, one behind the other."""
+    views, start = {}, 0
+    for name, shape in shapes.items():
+        stop = start + int(np.prod(shape))
+        views[name] = memory[start:stop].reshape(shape)
+        start = stop
+    return views

@@ -1,6 +1,7 @@
 """A stack of layers: the output of one is the input of the next. Backwards, the same the other way round."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,25 +36,36 @@ class Stack:
         self.activations = (*activations, "identity")
         self.bias = bias
         self.dropout = tuple(dropout) or (0.0,) * len(activations)
-        shapes: dict[str, tuple[int, ...]] = {}
-        for number, (n_in, n_out) in enumerate(zip(self.sizes, self.sizes[1:], strict=False), start=1):
-            shapes[f"weight{number}"] = (n_in, n_out)
-            if bias:
-                shapes[f"bias{number}"] = (n_out,)
-        self.parameters = Parameters(shapes, dtype)
+        self.parameters = Parameters(self._shapes(), dtype, self._state_shapes())
         self.dropout_rng = np.random.default_rng(0)
         self._build()
 
+    first_dense = 1
+    """The number of the first dense layer; layers with weights count from 1."""
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the parameters by their names, in the order in which they lie in the vector."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for number, sizes in enumerate(pairwise(self.sizes), start=self.first_dense):
+            shapes[f"weight{number}"] = sizes
+            if self.bias:
+                shapes[f"bias{number}"] = sizes[1:]
+        return shapes
+
+    def _state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return what the layers remember without a slope, by its names."""
+        return {}
+
     def _build(self) -> None:
-        views, slopes = self.parameters.views, self.parameters.slopes
         self.layers: list[Layer] = []
-        for number, name in enumerate(self.activations, start=1):
-            weight, bias = f"weight{number}", f"bias{number}"
+        views, slopes = self.parameters.views, self.parameters.slopes
+        for number, name in enumerate(self.activations):
+            weight, bias = (f"{kind}{number + self.first_dense}" for kind in ("weight", "bias"))
             self.layers.append(
                 Dense(views[weight], views.get(bias), slopes[weight], slopes.get(bias), Activation.named(name))
             )
-            if number <= len(self.dropout) and self.dropout[number - 1] > 0:
-                self.layers.append(Dropout(self.dropout[number - 1], self.dropout_rng))
+            if number < len(self.dropout) and self.dropout[number] > 0:
+                self.layers.append(Dropout(self.dropout[number], self.dropout_rng))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "layers"}
@@ -69,19 +81,36 @@ class Stack:
 
     @property
     def weights(self) -> list[np.ndarray]:
-        """Views of the weight matrices, (D, H) to (H, K)."""
-        return [self.parameters.views[f"weight{i + 1}"] for i in range(len(self.sizes) - 1)]
+        """Views of the weights, one a layer: matrices (D, H) to (H, K)."""
+        return [view for name, view in self.parameters.views.items() if name.startswith("weight")]
 
     @property
     def biases(self) -> list[np.ndarray]:
         """Views of the biases (H,) to (K,); empty without bias."""
-        return [self.parameters.views[f"bias{i + 1}"] for i in range(len(self.sizes) - 1)] if self.bias else []
+        return [view for name, view in self.parameters.views.items() if name.startswith("bias")]
+
+    @property
+    def multiply_adds(self) -> int:
+        """How many multiplications with a weight one sample takes on its way forwards."""
+        return sum(n_in * n_out for n_in, n_out in pairwise(self.sizes))
+
+    @property
+    def largest_product(self) -> int:
+        """How many multiply-adds a sample the largest of its matrix products takes."""
+        return max(n_in * n_out for n_in, n_out in pairwise(self.sizes))
+
+    @property
+    def architecture(self) -> str:
+        """All that decides which parameters there are, in words: stacks alike in it can go on for each other."""
+        return str(self.sizes)
 
     def initialise(self, scheme: str, rng: np.random.Generator) -> None:
         """Draw new weights, and set the biases to zero."""
         self.parameters.vector[:] = 0
-        for weight, name in zip(self.weights, self.activations, strict=True):
-            weight[:] = initial_weights(scheme, weight.shape, name, rng)
+        for layer in self.layers:
+            if isinstance(layer, Dense):
+                n_in, n_out = layer.weight.shape
+                layer.weight[:] = initial_weights(scheme, (n_in, n_out), layer.activation.name, rng)
 
     def seed_dropout(self, rng: np.random.Generator) -> None:
         """Take dropout's masks from this generator from now on."""

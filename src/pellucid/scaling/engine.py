@@ -2,7 +2,7 @@
 
 The batches, their order and the moments at which anything is decided are those of the other engines; slopes come
 from autograd, and steps from torch's optimizers. On the CPU torch works in the stack's own memory; elsewhere
-weights and optimizer memory go over and come back with each call. Predicting stays with the compiled engine, so
+weights and optimizer memory go over and come back with each call. Predicting stays with the stack's own engine, so
 that a trained network needs no torch.
 """
 
@@ -21,19 +21,21 @@ from pellucid.learning.engine import (
     LOSS_SUM,
     RUNNING,
     WEIGHT_SUM,
-    Compiled,
+    Engine,
     Memory,
     close_epoch,
+    named,
     typed,
 )
 from pellucid.learning.recipe import Problem, Recipe
 from pellucid.learning.threads import threads_for
+from pellucid.parts.augment import Augment
 from pellucid.parts.optimizer import Optimizer
 from pellucid.parts.stack import Stack
 from pellucid.scaling import import_torch
 from pellucid.scaling.loop import learn
 from pellucid.scaling.losses import rows as loss_rows
-from pellucid.scaling.modules import as_torch, module_of
+from pellucid.scaling.modules import as_torch, module_of, running
 from pellucid.scaling.processes import Processes, join, launched
 
 __all__ = ["DEVICES", "Torch", "device_for"]
@@ -68,14 +70,14 @@ def device_for(name: str, dtype: np.dtype[Any]) -> Any:
     return torch.device(name)
 
 
-class Torch(Compiled):
+class Torch:
     """PyTorch: see the module's docstring."""
 
     name = "torch"
 
     def __init__(self, device: str = "auto") -> None:
-        super().__init__()
         self.device = device
+        self._own: Engine | None = None
         self._bound: _Bound | None = None
         self._nothing = Memory(np.zeros((0, 0)), np.zeros(0))  # L-BFGS brings its own
 
@@ -102,9 +104,9 @@ class Torch(Compiled):
                 if batch < per_epoch - 1:
                     continue
                 losses[epoch], stale = close_epoch(memory.monitor, recipe)
-                if not (np.isfinite(losses[epoch]) and np.isfinite(stack.parameters.vector).all()):
+                if not (np.isfinite(losses[epoch]) and np.isfinite(stack.parameters.whole).all()):
                     return done, DIVERGED
-                memory.safe[:] = stack.parameters.vector
+                memory.safe[:] = stack.parameters.whole
                 if stale:
                     return done, CONVERGED
         return done, RUNNING
@@ -120,6 +122,12 @@ class Torch(Compiled):
             bound.add_slope_of_penalty()
             bound.give_back()
         return float(value) + float(bound.penalty)
+
+    def predict(self, stack: Stack, X: np.ndarray) -> np.ndarray:
+        """See ``Engine.predict``."""
+        if self._own is None:
+            self._own = named("auto", stack)
+        return self._own.predict(stack, X)
 
     def _bind(self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory) -> "_Bound":
         if self._bound is None or not self._bound.is_of(stack, recipe, problem, memory):
@@ -160,6 +168,9 @@ class _Bound:
     X: Any
     Y: Any
     W: Any
+    running: list[Any]
+    held: list[Any]  # the weights that L2 holds small; biases are free
+    augment: list[Augment]
     strength: float = 0.0  # of L2, in the batch at hand
     penalty: Any = 0.0
 
@@ -170,13 +181,17 @@ class _Bound:
         theirs = (stack.parameters, recipe, problem, memory.slots)
         return all(one is other for one, other in zip(mine, theirs, strict=True))
 
+    @property
+    def draws(self) -> bool:
+        """Whether a batch needs random numbers."""
+        return bool(self.augment) or any(self.stack.dropout)
+
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Have the stack's weights and the optimizer's memory in place, and as many threads as the work deserves."""
         torch = import_torch()
         before = torch.get_num_threads()
-        largest = max(weight.size for weight in self.stack.weights)
-        torch.set_num_threads(min(before, threads_for(self.recipe.batch_size * largest)))
+        torch.set_num_threads(min(before, threads_for(self.recipe.batch_size * self.stack.largest_product)))
         state = self.optimizer.state
         try:
             with torch.no_grad():
@@ -187,7 +202,7 @@ class _Bound:
                     for there, here in self._pairs():
                         there.copy_(torch.from_numpy(here))
             cuda = [self.device] if self.device.type == "cuda" else []
-            with torch.random.fork_rng(devices=cuda, enabled=any(self.stack.dropout)):
+            with torch.random.fork_rng(devices=cuda, enabled=self.draws):
                 yield
         finally:
             torch.set_num_threads(before)
@@ -195,6 +210,10 @@ class _Bound:
     def give_back(self) -> None:
         """Bring weights, optimizer memory and the last slopes to the stack, if they are elsewhere."""
         torch = import_torch()
+        if self.together.size > 1:  # each process has seen other samples: their mean is what all remember
+            for buffer in self.running:
+                torch.distributed.all_reduce(buffer)
+                buffer.div_(self.together.size)
         for weight, slope in zip(self.weights, as_torch(self.stack, self.stack.parameters.gradient), strict=True):
             torch.from_numpy(slope).copy_(weight.grad)
         if self.device.type != "cpu":
@@ -205,6 +224,7 @@ class _Bound:
     def _pairs(self) -> Iterator[tuple[Any, np.ndarray]]:
         """Yield what is on the device and the memory here that it stands for."""
         yield from zip(self.weights, as_torch(self.stack, self.stack.parameters.vector), strict=True)
+        yield from zip(self.running, self.stack.parameters.running.values(), strict=True)
         for slot, name in zip(self.memory.slots, SLOTS[self.recipe.optimizer.name], strict=False):
             for weight, here in zip(self.weights, as_torch(self.stack, slot), strict=True):
                 yield self.optimizer.state[weight][name], here
@@ -212,7 +232,7 @@ class _Bound:
     def batches(self, orders: np.ndarray, start: int, rates: np.ndarray, *, whole: bool = False) -> Iterator[Any]:
         """Yield the samples of each batch as an index tensor, its learning rate and penalty set."""
         torch = import_torch()
-        drops = any(self.stack.dropout)
+        draws = self.draws
         size = self.problem.size if whole else self.recipe.batch_size
         per_epoch = -(-self.problem.size // size)
         index = torch.from_numpy(np.ascontiguousarray(orders)).to(self.device)
@@ -230,8 +250,11 @@ class _Bound:
                 self.strength = alpha
             for group in groups:
                 group["lr"] = rate
-            if drops:  # a seed a batch: how a run is cut into calls changes nothing
-                torch.manual_seed(int(self.stack.dropout_rng.integers(1 << 62)) + self.together.rank)
+            if draws:  # a seed a batch: how a run is cut into calls changes nothing
+                seed = int(self.stack.dropout_rng.integers(1 << 62)) + self.together.rank
+                torch.manual_seed(seed)
+                rng = np.random.default_rng(seed)
+                self.augment = [Augment(layer.shift, layer.rotation, rng) for layer in self.augment]
             self.penalty = self.strength / 2 * self._squares()
             yield index[epoch, rows]
 
@@ -241,18 +264,24 @@ class _Bound:
             return sum(float(np.dot(line, line)) for line in map(np.ravel, self.stack.weights))
         torch = import_torch()
         with torch.no_grad():
-            return sum(weight.square().sum() for weight in self.weights if weight.ndim == 2)
+            return sum(weight.square().sum() for weight in self.held)
 
     def add_slope_of_penalty(self) -> None:
         """Add the slope of strength/2 |W|²."""
         if self.strength:
-            for weight in self.weights:
-                if weight.ndim == 2:
-                    weight.grad.add_(weight.detach(), alpha=self.strength)
+            for weight in self.held:
+                weight.grad.add_(weight.detach(), alpha=self.strength)
+
+    def _moved(self, x: Any) -> Any:
+        """Return the samples (n, D) as augmentation moves them, which NumPy does."""
+        for layer in self.augment:
+            shape = self.stack.layers[0].forward(x.cpu().numpy())[0]
+            x = import_torch().from_numpy(layer.forward(shape, training=True)[0].reshape(len(x), -1)).to(x.device)
+        return x
 
     def loss(self, index: Any) -> tuple[Any, float]:
         """Return the mean loss of these samples and their weight."""
-        z, y = self.module(self.X[index]), self.Y[index]
+        z, y = self.module(self._moved(self.X[index])), self.Y[index]
         weight = float(len(index))
         if y.ndim == 1 and self.W is None:  # the commonest loss, in one operation
             return import_torch().nn.functional.cross_entropy(z, y), weight
@@ -272,9 +301,12 @@ def _bind(name: str, stack: Stack, recipe: Recipe, problem: Problem, memory: Mem
     module = module_of(stack).train()
     views = as_torch(stack, stack.parameters.vector)
     weights = list(module.parameters())
+    buffers = running(module)
     with torch.no_grad():
         for weight, view in zip(weights, views, strict=True):
             weight.data = torch.from_numpy(view).to(device)
+        for buffer, view in zip(buffers, stack.parameters.running.values(), strict=True):
+            buffer.data = torch.from_numpy(view).to(device)
     X, Y, W = (torch.from_numpy(array).to(device) for array in typed(problem))
     if recipe.loss.name == "log_loss" and recipe.loss.link == "softmax":
         Y = _class_numbers(Y)
@@ -287,7 +319,9 @@ def _bind(name: str, stack: Stack, recipe: Recipe, problem: Problem, memory: Mem
             optimizer.state[weight]["step"] = torch.zeros((), device=device)
     return _Bound(
         stack, recipe, problem, memory, join(), device, module, weights, optimizer,
-        X, Y, W if len(problem.weights) else None,
+        X, Y, W if len(problem.weights) else None, buffers,
+        [weight for weight, name in zip(weights, stack.parameters.shapes, strict=True) if name.startswith("weight")],
+        [layer for layer in stack.layers if isinstance(layer, Augment)],
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """A stack of layers as a plain torch module, and the weights from one to the other; torch is imported when asked for.
 
 Pellucid computes x W with W (D, H); torch's Linear keeps Wᵀ (H, D). Every other parameter is laid out alike, and
-both name them in the same order: the layers', weight before bias.
+both name them in the same order: the layers', weight before bias. What batch normalisation remembers without learning
+it is a module's buffers there, and ``running`` here.
 """
 
 from collections.abc import Callable
@@ -13,13 +14,13 @@ import numpy as np
 from pellucid.errors import InvalidDataError, InvalidDataTypeError
 from pellucid.learning.estimator import finite
 from pellucid.parts.activation import LEAK
+from pellucid.parts.augment import Augment
+from pellucid.parts.conv import BatchNorm2d, Conv2d
 from pellucid.parts.dense import Dense
-from pellucid.parts.dropout import Dropout
-from pellucid.parts.layer import Layer
 from pellucid.parts.stack import Stack
 from pellucid.scaling import import_torch
 
-__all__ = ["activation_function", "as_torch", "module_of", "read_weights"]
+__all__ = ["activation_function", "as_torch", "module_of", "read_weights", "running"]
 
 
 def as_torch(stack: Stack, vector: np.ndarray) -> list[np.ndarray]:
@@ -41,11 +42,18 @@ def module_of(stack: Stack) -> Any:
     with torch.no_grad():
         for parameter, view in zip(module.parameters(), as_torch(stack, stack.parameters.vector), strict=True):
             parameter.copy_(torch.from_numpy(view))
+        for buffer, view in zip(running(module), stack.parameters.running.values(), strict=True):
+            buffer.copy_(torch.from_numpy(view))
     return module.eval()
 
 
+def running(module: Any) -> list[Any]:
+    """Return the means and variances that a module's batch normalisations remember, in order."""
+    return [buffer for name, buffer in module.named_buffers() if name.endswith(("running_mean", "running_var"))]
+
+
 def read_weights(stack: Stack, module: Any) -> np.ndarray:
-    """Return θ (n,) as a module has it, laid out as the stack's; the stack stays as it is.
+    """Return all of a module's numbers, laid out as the stack's ``parameters.whole``; the stack stays as it is.
 
     Raises InvalidDataError where a parameter's shape is not the stack's, or a weight is not finite.
     """
@@ -53,18 +61,23 @@ def read_weights(stack: Stack, module: Any) -> np.ndarray:
     if not isinstance(module, torch.nn.Module):
         raise InvalidDataTypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
     given = [(name, value.detach().cpu().numpy()) for name, value in module.named_parameters()]
-    theta = np.empty_like(stack.parameters.vector)
-    wanted = as_torch(stack, theta)
+    given += [("running statistics", value.cpu().numpy()) for value in running(module)]
+    whole, size = np.empty_like(stack.parameters.whole), stack.parameters.vector.size
+    wanted = [*zip(stack.parameters.shapes, as_torch(stack, whole[:size]), strict=True)]
+    start = size
+    for own, view in stack.parameters.running.items():
+        wanted.append((own, whole[start : start + view.size].reshape(view.shape)))
+        start += view.size
     if len(given) != len(wanted):
         raise InvalidDataError(f"the module has {len(given)} parameters, but this network has {len(wanted)}")
-    for (name, value), place, own in zip(given, wanted, stack.parameters.shapes, strict=True):
+    for (name, value), (own, place) in zip(given, wanted, strict=True):
         if value.shape != place.shape:
             raise InvalidDataError(
                 f"the module's {name!r} is of shape {value.shape}, but this network's {own} is of shape {place.shape} "
                 "in torch's layout"
             )
         place[...] = finite(name, value)
-    return finite("the module", theta)
+    return finite("the module", whole)
 
 
 @cache
@@ -94,11 +107,29 @@ def _activation(torch: Any, name: str) -> list[Any]:
     return [] if made is None else [made]
 
 
-def _modules(torch: Any, layer: Layer) -> list[Any]:
+def _modules(torch: Any, layer: Any) -> list[Any]:
     """Return torch's modules for one layer, with torch's random weights."""
+    nn = torch.nn
     if isinstance(layer, Dense):
         n_in, n_out = layer.weight.shape
-        return [torch.nn.Linear(n_in, n_out, bias=layer.bias is not None), *_activation(torch, layer.activation.name)]
-    if isinstance(layer, Dropout):
-        return [torch.nn.Dropout(layer.rate)]
-    raise NotImplementedError(f"no torch module is known for {type(layer).__name__}")
+        return [nn.Linear(n_in, n_out, bias=layer.bias is not None), *_activation(torch, layer.activation.name)]
+    if isinstance(layer, Conv2d):
+        out, within, *kernel = layer.weight.shape
+        made = nn.Conv2d(
+            within * layer.groups, out, tuple(kernel), layer.stride, layer.padding,
+            groups=layer.groups, bias=layer.bias is not None,
+        )  # fmt: skip
+        return [made, *_activation(torch, layer.activation.name)]
+    if isinstance(layer, BatchNorm2d):
+        made = nn.BatchNorm2d(len(layer.gamma), layer.epsilon, layer.momentum)
+        return [made, *_activation(torch, layer.activation.name)]
+    if isinstance(layer, Augment):  # of the data, not of the network
+        return []
+    made = {
+        "Dropout": lambda: nn.Dropout(layer.rate),
+        "MaxPool2d": lambda: nn.MaxPool2d(layer.size, layer.stride, layer.padding),
+        "AveragePool2d": lambda: nn.AvgPool2d(layer.size, layer.stride, layer.padding),
+        "Unflatten": lambda: nn.Unflatten(1, layer.shape),
+        "Flatten": nn.Flatten,
+    }[type(layer).__name__]()
+    return [made]
