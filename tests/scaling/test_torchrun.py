@@ -87,7 +87,9 @@ def test_two_processes_train_one_model_and_a_killed_one_goes_on_to_the_bit(table
 
 @pytest.mark.long
 def test_twenty_workers_killed_at_random_go_on_to_the_bit_and_leave_no_orphan(table, capsys):
+    begin = time.time()
     expected, _, _ = finished(torchrun(table, "whole"), table, "whole")
+    alone = time.time() - begin  # on a busy machine the same start takes several times longer
     chosen, slowest = random.Random(0), 0.0
     for number in range(20):
         phase = list(PHASES)[number % 4]
@@ -101,7 +103,7 @@ def test_twenty_workers_killed_at_random_go_on_to_the_bit_and_leave_no_orphan(ta
             print(f"{name}: rank {rank} killed in {phase}, finished {seconds:.1f} s later", flush=True)
         assert found == expected, (number, phase)
         assert_gone(table)
-    assert slowest <= 30
+    assert slowest <= max(30, 2 * alone)
 
 
 @pytest.mark.long

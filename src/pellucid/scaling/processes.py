@@ -173,12 +173,26 @@ def _meet(here: Processes) -> Processes:
             _warn_of_open_port(os.environ.get("MASTER_PORT", ""))
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
-        torch.distributed.init_process_group(backend, timeout=PATIENCE)
+        store = _store(torch.distributed)
+        known = {} if store is None else {"store": store, "rank": here.rank, "world_size": here.size}
+        torch.distributed.init_process_group(backend, timeout=PATIENCE, **known)
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ProcessError(f"rank {here.rank}: the {here.size} processes have not met ({reason})") from error
     atexit.register(_part)
     return here
+
+
+def _store(distributed: Any) -> Any:
+    """Return torchrun's store under a name of this attempt; None where the first process is to open one.
+
+    torch would read the addresses that processes of an earlier attempt, dead now, have left in the same store.
+    """
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return None
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = distributed.TCPStore(address, port, is_master=False, timeout=PATIENCE)
+    return distributed.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
 
 
 def _part() -> None:
