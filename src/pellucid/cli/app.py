@@ -158,6 +158,17 @@ def inspect(model: ModelFile, *, json: Json = False) -> None:
     inspect(model, json=json)
 
 
+@app.command(help=say("Write a network as ONNX, or as a script."))
+def export(
+    model: ModelFile,
+    out: Annotated[Path, Argument(metavar="OUT", help=say("A file that ends in .onnx or .py."))],
+) -> None:
+    """Bring a network to where Pellucid is not."""
+    from pellucid.cli.export import export
+
+    export(model, out)
+
+
 @app.command(help=say("Time Pellucid and its peers on this machine."))
 def bench(
     room: Annotated[
