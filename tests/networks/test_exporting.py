@@ -31,7 +31,7 @@ MODELS = {
 }
 
 
-SLOW = {"squared", "labels", "numbers", "mean pooling"}  # torch takes seconds to export each
+SLOW = {"squared", "labels", "numbers", "mean pooling", "a number", "two classes"}  # torch takes seconds to export each
 
 
 @pytest.fixture(params=MODELS)

@@ -9,6 +9,7 @@ from sklearn.model_selection import GridSearchCV
 from pellucid import MLPClassifier
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.filterwarnings("default"),  # Dask's own, about ports, forks and pandas
     pytest.mark.filterwarnings("ignore:training stopped after max_iter"),
 ]
