@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 from readme import blocks, commands, run_python  # noqa: E402 - a script's neighbour, not a package's module
 
-DOCUMENTS = ["README.md", "README.zh-CN.md", "docs/neuron.md", "docs/mlp.md", "docs/model-files.md"]
+DOCUMENTS = ["README.md", "README.zh-CN.md", "docs/neuron.md", "docs/mlp.md", "docs/model-files.md", "docs/scaling.md"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

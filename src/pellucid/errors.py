@@ -9,6 +9,7 @@
     │   └── FileFormatError                   a data file is not what it should be: names file and line
     ├── ModelFileError (ValueError)           a model file is damaged, foreign, or newer than this version
     ├── DivergenceError (ArithmeticError)     training left the finite numbers; the last finite weights are kept
+    ├── ProcessError (RuntimeError)           another process of the same training has stopped; names its rank
     └── MissingExtraError (ImportError)       an optional dependency is absent; names the extra that brings it
 
     PellucidWarning (UserWarning)             the result stands, but not quite as asked
@@ -24,6 +25,7 @@ __all__ = [
     "ModelFileError",
     "PellucidError",
     "PellucidWarning",
+    "ProcessError",
 ]
 
 
@@ -53,6 +55,10 @@ class ModelFileError(PellucidError, ValueError):
 
 class DivergenceError(PellucidError, ArithmeticError):
     """Training left the finite numbers; the model keeps its last finite weights."""
+
+
+class ProcessError(PellucidError, RuntimeError):
+    """Another process of the same training has stopped, or none could be met."""
 
 
 class MissingExtraError(PellucidError, ImportError):

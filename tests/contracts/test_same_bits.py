@@ -52,7 +52,7 @@ REACTING = {
     "converging in whole batches": ({"tol": 0.2, "n_iter_no_change": 2, "batch_size": 53}, {}),
     "stopped early": ({"early_stopping": True, "n_iter_no_change": 1, "tol": 0.05}, {}),
 }
-ENGINES = ("reference", "compiled")
+ENGINES = ("reference", "compiled", "torch")
 
 
 def model(name, engine, **changes):

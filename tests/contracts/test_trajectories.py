@@ -1,4 +1,4 @@
-"""A hundred steps of training, by both engines, against the same hundred steps in torch."""
+"""A hundred steps of training, by every engine, against the same hundred steps written by hand in torch."""
 
 from copy import deepcopy
 from functools import cache
@@ -15,8 +15,10 @@ from pellucid.parts.loss import Loss
 from pellucid.parts.optimizer import Optimizer
 from pellucid.parts.schedule import Schedule
 from pellucid.parts.stack import Stack
+from pellucid.scaling.engine import Torch
 
 STEPS = 100
+ENGINES = (named("reference"), named("compiled"), Torch("cpu"))
 
 SGD = torch.optim.SGD
 OPTIMIZERS = {  # ours, torch's, the learning rate
@@ -87,14 +89,14 @@ def truth(run):
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: "-".join(map(str, run)))
-@pytest.mark.parametrize("engine", ["reference", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 def test_a_hundred_steps_are_those_of_torch(engine, run):
     losses, vectors = truth(run)
     training, recipe, problem = beginning(*run)
     start = training.stack.parameters.vector.copy()
     steps = [
         (training.memory.monitor[BATCH_LOSS], training.stack.parameters.vector.copy())
-        for _ in training.run(named(engine), recipe, problem, STEPS // 4, "batch")
+        for _ in training.run(engine, recipe, problem, STEPS // 4, "batch")
     ]
     mine = np.array([vector for _, vector in steps])
     np.testing.assert_allclose([loss for loss, _ in steps], losses, rtol=1e-9)
@@ -102,7 +104,7 @@ def test_a_hundred_steps_are_those_of_torch(engine, run):
     assert np.abs(mine[-1] - start).max() > 0.05  # it did go somewhere
 
 
-@pytest.mark.parametrize("engine", ["reference", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 def test_the_loss_of_an_epoch_is_the_mean_over_its_samples(engine):
     """By weight; a smaller last batch counts less. A sum of squares is summed."""
     for run in (("sgd", "softmax", 0.5, True, True), ("sgd", "softmax", 0.0, True, False), RUNS[-2]):
@@ -110,7 +112,7 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_samples(engine):
         training, recipe, problem = beginning(*run)
         weights = problem.weights if problem.weights.size else np.ones(problem.size)
         shuffle = deepcopy(training.shuffle_rng)
-        for _ in training.run(named(engine), recipe, problem, STEPS // 4):
+        for _ in training.run(engine, recipe, problem, STEPS // 4):
             pass
         for epoch, loss in enumerate(training.loss_curve):
             shares = [weights[rows].sum() for rows in np.array_split(shuffle.permutation(26), [8, 16, 24])]

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from pellucid.errors import InvalidArgumentError, PellucidError
 from pellucid.language import say
+from pellucid.scaling.processes import launched, leave_with_parent
 
 __all__ = ["main"]
 
@@ -33,7 +34,11 @@ class Stopped(BaseException):
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line ``arguments`` (default: this process's) and leave with its exit status."""
     _prepare_streams()
-    signal.signal(signal.SIGTERM, _on_signal)  # on Windows nobody sends it, and setting it is harmless
+    if launched().size == 1:
+        signal.signal(signal.SIGTERM, _on_signal)  # on Windows nobody sends it, and setting it is harmless
+    else:  # torchrun ends its processes so, also those that wait for one that is gone, where no Python runs
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        leave_with_parent()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where a shell has it ignored
         signal.signal(signal.SIGINT, _on_signal)
     warnings.showwarning = _show_warning
@@ -127,12 +132,15 @@ def _reason(error: OSError) -> str:
 
 
 def _complain(message: str, status: int = FAILED) -> int:
-    _write_line(f"pellucid: {message}")
+    here = launched()
+    who = f"rank {here.rank}: " if here.size > 1 and not message.startswith("rank ") else ""
+    _write_line(f"pellucid: {who}{message}")
     return status
 
 
 def _show_warning(message: Warning | str, *where: Any, **further: Any) -> None:
-    _write_line("pellucid: " + say("warning: {text}", text=message))
+    if launched().rank == 0:  # the others have the same to say
+        _write_line("pellucid: " + say("warning: {text}", text=message))
 
 
 def _write_line(text: str) -> None:

@@ -29,6 +29,16 @@ class Engine(StrEnum):
     AUTO = "auto"
     COMPILED = "compiled"
     REFERENCE = "reference"
+    TORCH = "torch"
+
+
+class Device(StrEnum):
+    """Where torch may train."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
 
 
 Json = Annotated[bool, Option("--json", help=say("Print one JSON object on stdout, nothing else."))]
@@ -109,12 +119,20 @@ def train(
     seed: Seed = 0,
     test_fraction: Annotated[float, Option(min=0.0, max=0.9, help=say("The share of rows for the test."))] = 0.2,
     engine: Annotated[Engine, Option(help=say("What runs the arithmetic."))] = Engine.AUTO,
+    device: Annotated[Device, Option(help=say("Where torch trains."))] = Device.AUTO,
+    checkpoint: Annotated[
+        Path | None, Option(metavar="DIR", help=say("Keep there what is needed to go on, and go on from it."))
+    ] = None,
+    checkpoint_every: Annotated[float, Option(min=0.0, help=say("Seconds between checkpoints."))] = 10.0,
     json: Json = False,
 ) -> None:
     """Read, split, scale, train, report, save."""
     from pellucid.cli.train import Order, train
 
-    order = Order(file, target, task.value, out, hidden, epochs, seed, test_fraction, engine.value)
+    order = Order(
+        file, target, task.value, out, hidden, epochs, seed, test_fraction, engine.value, device.value,
+        checkpoint, checkpoint_every,
+    )  # fmt: skip
     train(order, json=json)
 
 
@@ -138,6 +156,17 @@ def inspect(model: ModelFile, *, json: Json = False) -> None:
     from pellucid.cli.inspect import inspect
 
     inspect(model, json=json)
+
+
+@app.command(help=say("Write a network as ONNX, or as a script."))
+def export(
+    model: ModelFile,
+    out: Annotated[Path, Argument(metavar="OUT", help=say("A file that ends in .onnx or .py."))],
+) -> None:
+    """Bring a network to where Pellucid is not."""
+    from pellucid.cli.export import export
+
+    export(model, out)
 
 
 @app.command(help=say("Time Pellucid and its peers on this machine."))

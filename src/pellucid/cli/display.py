@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pellucid.scaling.processes import launched
+
 __all__ = ["note", "number", "print_json", "progress_bar", "show", "table"]
 
 
@@ -22,8 +24,9 @@ def show(*things: Any) -> None:
 
 
 def note(text: str) -> None:
-    """Print a line about the progress on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Print a line about the progress on stderr; of several processes only the first does."""
+    if launched().rank == 0:
+        print(text, file=sys.stderr, flush=True)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -57,7 +60,9 @@ def progress_bar(label: str) -> Iterator[Callable[[float, str], None]]:
         TimeElapsedColumn(),
     )
     console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+    with Progress(
+        *columns, console=console, transient=True, disable=not sys.stderr.isatty() or launched().rank > 0
+    ) as progress:
         task = progress.add_task(label, total=1.0, text="")
         yield lambda fraction, text: progress.update(task, completed=fraction, text=text)
 

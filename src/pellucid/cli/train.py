@@ -24,6 +24,7 @@ from pellucid.data import Preprocessor, Table, prepare, read_table
 from pellucid.errors import InvalidArgumentError, ModelFileError
 from pellucid.language import say
 from pellucid.saving import read_header, save
+from pellucid.scaling.processes import launched
 
 __all__ = ["Order", "train"]
 
@@ -44,6 +45,9 @@ class Order:
     seed: int
     test_fraction: float
     engine: str
+    device: str
+    checkpoint: Path | None
+    checkpoint_every: float
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,9 @@ class Material:
 def train(order: Order, *, json: bool) -> None:
     """Read, split, scale, train, save, judge on the test rows; Ctrl-C while it trains saves what there is."""
     begin = perf_counter()
+    here = launched()
+    if here.size > 1 and order.engine != "torch":
+        raise InvalidArgumentError(say("{n} processes need --engine torch", n=here.size))
     out = _destination(order)
     layers = _layers(order.hidden)
     material = _material(read_table(order.file), order)
@@ -75,8 +82,10 @@ def train(order: Order, *, json: bool) -> None:
     center, spread = _center_and_spread(material)
     model.preprocessing_ = {"columns": material.preprocessor.to_json(), "center": center, "spread": spread}
     y = material.y_train if material.is_classification else (material.y_train - center) / spread
-    if not _learn(model, material.X_train, y, order.epochs):
+    if not _learn(model, material.X_train, y, order):
         raise KeyboardInterrupt(_save_interrupted(model, out))
+    if here.rank > 0:
+        return
     save(model, out)
     judged = score(material.y_train, material.y_test, predicted(model, material.X_test), model)
     if json:
@@ -137,6 +146,7 @@ def _network(material: Material, order: Order, layers: tuple[int, ...]) -> Any:
         n_iter_no_change=PATIENCE,
         random_state=order.seed,
         engine=order.engine,
+        device=order.device,
     )
 
 
@@ -147,15 +157,18 @@ def _center_and_spread(material: Material) -> tuple[float, float]:
     return float(material.y_train.mean()), float(material.y_train.std()) or 1.0
 
 
-def _learn(model: Any, X: np.ndarray, y: np.ndarray, epochs: int) -> bool:
+def _learn(model: Any, X: np.ndarray, y: np.ndarray, order: Order) -> bool:
     """Train; show the epochs as a bar on a terminal, elsewhere now and then as a line. False: interrupted."""
+    from pellucid.scaling.checkpoint import Checkpoint
+
     bar = sys.stderr.isatty()
+    checkpoint = Checkpoint(order.checkpoint, order.checkpoint_every) if order.checkpoint is not None else None
     with _warnings_told_otherwise(), _ctrl_c_heard(), display.progress_bar(say("training")) as progress:
         try:
-            with closing(model.steps(X, y)) as steps:
+            with closing(model.steps(X, y, checkpoint=checkpoint)) as steps:
                 for step in steps:
                     text = say("epoch {n}, loss {loss:.4f}", n=step.epoch, loss=step.loss)
-                    progress(step.epoch / epochs, text)
+                    progress(step.epoch / order.epochs, text)
                     if not bar and re.fullmatch("[125]0*", str(step.epoch)):
                         display.note(text)
         except KeyboardInterrupt:
@@ -189,7 +202,8 @@ def _ctrl_c_heard() -> Iterator[None]:
 def _save_interrupted(model: Any, out: Path) -> str:
     if not getattr(model, "n_iter_", 0):
         return say("interrupted in the first epoch: nothing is saved")
-    save(model, out)
+    if launched().rank == 0:
+        save(model, out)
     return say("interrupted after epoch {n}; the network up to there is saved in {path}", n=model.n_iter_, path=out)
 
 

@@ -1,7 +1,8 @@
 """Engines: who does the arithmetic of training. ``reference`` is readable NumPy, ``compiled`` whole epochs in Numba.
 
-Both run the same batches in the same order from the same memory (a ``Memory``), and agree to rounding. Which one
-runs is decided once, from the layers alone, and stored with the model: within an engine every run is bit-equal.
+A third, ``torch``, is in ``scaling/engine.py``. All run the same batches in the same order from the same memory (a
+``Memory``), and agree to rounding. Which one runs is decided once, from the layers alone, and stored with the model:
+within an engine every run is bit-equal.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +18,17 @@ from pellucid.parts.activation import CODES
 from pellucid.parts.conv_stack import ConvStack
 from pellucid.parts.stack import Stack
 
-__all__ = ["CONVERGED", "DIVERGED", "ENGINES", "RUNNING", "Engine", "Memory", "named"]
+__all__ = [
+    "CONVERGED",
+    "DIVERGED",
+    "ENGINES",
+    "RUNNING",
+    "Engine",
+    "Memory",
+    "close_epoch",
+    "named",
+    "typed",
+]
 
 ENGINES = ("compiled", "reference")
 RUNNING, CONVERGED, DIVERGED = range(3)
@@ -119,7 +130,7 @@ class Reference:
             memory.monitor[LOSS_SUM] += value * (weight if recipe.loss.averaged else 1)
             memory.monitor[WEIGHT_SUM] += weight
             if batch == per_epoch - 1:
-                losses[epoch], stale = _close_epoch(memory.monitor, recipe)
+                losses[epoch], stale = close_epoch(memory.monitor, recipe)
                 if not (np.isfinite(losses[epoch]) and np.isfinite(stack.parameters.whole).all()):
                     return done, DIVERGED
                 memory.safe[:] = stack.parameters.whole
@@ -149,7 +160,7 @@ class Reference:
         return reference.predict(stack, X)
 
 
-def _close_epoch(monitor: np.ndarray, recipe: Recipe) -> tuple[float, bool]:
+def close_epoch(monitor: np.ndarray, recipe: Recipe) -> tuple[float, bool]:
     """Return the epoch's loss and whether it has stopped improving; start the next sum."""
     value = monitor[LOSS_SUM] / (monitor[WEIGHT_SUM] if recipe.loss.averaged else 1)
     monitor[LOSS_SUM] = monitor[WEIGHT_SUM] = 0

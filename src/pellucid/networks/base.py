@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from copy import deepcopy
 from itertools import pairwise
+from os import PathLike
 from types import MappingProxyType
 from typing import Any, Self
 from zlib import crc32
@@ -50,6 +51,10 @@ from pellucid.parts.optimizer import OPTIMIZERS, Optimizer
 from pellucid.parts.schedule import SCHEDULES, Schedule
 from pellucid.parts.stack import Stack
 from pellucid.saving import expect_names, expect_shape
+from pellucid.scaling.checkpoint import Checkpoint, agree, fingerprint
+from pellucid.scaling.engine import DEVICES, Torch, device_for
+from pellucid.scaling.modules import module_of, read_weights
+from pellucid.scaling.processes import ALONE, join
 
 __all__ = ["ClassFactors", "StackEstimator", "each_of"]
 
@@ -57,12 +62,22 @@ __all__ = ["ClassFactors", "StackEstimator", "each_of"]
 SMALL_WORK = 1 << 17
 # Weights that are whole numbers count as copies of a sample where it is split, up to this many in all.
 MOST_COPIES = 10_000_000
+# Parameters that change nothing of what is learned, or stand in another form in a checkpoint.
+LISTENING = ("verbose", "warm_start", "random_state", "engine", "device", "dtype")
 ClassFactors = Callable[[np.ndarray], np.ndarray]
 HIDDEN_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name != "exp")
 
 
 class StackEstimator(CallbackSupport, BaseEstimator):
     """Base of the estimators over a ``Stack``. Subclasses give ``_encode``, ``_loss``, ``_scores`` and targets."""
+
+    stack_: Stack
+    engine_: str
+    t_: int
+    n_threads_: int
+    _training: Training
+    _engine: engines.Engine
+    _seed: int
 
     # -- what a room says ------------------------------------------------------------------------------------
 
@@ -133,7 +148,10 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         check_choice("learning_rate", self.learning_rate, SCHEDULES)
         check_choice("initial_weights", self.initial_weights, INITIAL_WEIGHTS)
         check_choice("dtype", self.dtype, ("auto", "float32", "float64"))
-        check_choice("engine", self.engine, ("auto", *engines.ENGINES))
+        check_choice("engine", self.engine, ("auto", *engines.ENGINES, "torch"))
+        check_choice("device", self.device, DEVICES)
+        if self.device not in {"auto", "cpu"} and self.engine != "torch":
+            raise InvalidArgumentError(f"device={self.device!r} is for engine='torch', got engine={self.engine!r}")
         check_seed(self.random_state)
         self._hidden_sizes()
         self._per_hidden_layer("activation", self.activation)
@@ -214,7 +232,9 @@ class StackEstimator(CallbackSupport, BaseEstimator):
 
     # -- running ---------------------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None, checkpoint: Any = None
+    ) -> Self:
         """Train on X (n, D) and y.
 
         Parameters
@@ -226,17 +246,23 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         X_val, y_val : optional
             A validation set: its loss and score are recorded after every epoch, and decide early stopping in
             place of ``validation_fraction``.
+        checkpoint : path of a folder or Checkpoint, optional
+            Keeps there, every ten seconds, what is needed to go on; where that is already, goes on from it, to the
+            very bits that one run would have come to.
 
         Raises
         ------
         InvalidArgumentError, InvalidDataError
-            A parameter or the data is not usable; the message says which and how to mend it.
+            A parameter or the data is not usable, or the checkpoint is of another run; the message says which and
+            how to mend it.
         DivergenceError
             The loss or a weight left the finite numbers; the last finite weights are kept.
 
         """
         validation = (X_val, y_val)
-        run = self._run(X, y, sample_weight, validation, epochs=self.max_iter, granularity="chunk")
+        run = self._run(
+            X, y, sample_weight, validation, epochs=self.max_iter, granularity="chunk", checkpoint=checkpoint
+        )
         with closing(run):
             for _ in run:
                 pass
@@ -244,7 +270,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
 
     def steps(
         self, X: Any, y: Any, granularity: str = "epoch", *,
-        sample_weight: Any = None, X_val: Any = None, y_val: Any = None,
+        sample_weight: Any = None, X_val: Any = None, y_val: Any = None, checkpoint: Any = None,
     ) -> Iterator[Step]:  # fmt: skip
         """Train as ``fit`` does, and yield a Step after every epoch (or ``granularity="batch"``).
 
@@ -253,7 +279,9 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         is usable after every Step; closing the generator ends training there.
         """
         check_choice("granularity", granularity, GRANULARITIES[:2])
-        run = self._run(X, y, sample_weight, (X_val, y_val), epochs=self.max_iter, granularity=granularity)
+        run = self._run(
+            X, y, sample_weight, (X_val, y_val), epochs=self.max_iter, granularity=granularity, checkpoint=checkpoint
+        )
         with closing(run):
             for number, rate in enumerate(run, start=1):
                 yield self._step(granularity, number, rate)
@@ -272,33 +300,36 @@ class StackEstimator(CallbackSupport, BaseEstimator):
 
     def _run(
         self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any], *,
-        epochs: int, granularity: str, partial: bool = False, classes: Any = None,
+        epochs: int, granularity: str, partial: bool = False, classes: Any = None, checkpoint: Any = None,
     ) -> Generator[float]:  # fmt: skip
         """Train; yield the learning rate after each advance. The estimator is whole after every yield."""
         with unchanged_by_errors(self):
-            problem, recipe, watch = self._prepare(X, y, sample_weight, validation, partial, classes)
+            problem, recipe, watch, data = self._prepare(X, y, sample_weight, validation, partial, classes)
+            first, seen, keep = self._taken_up(checkpoint, data)
         training, self.interrupted_ = self._training, False
         if granularity == "chunk" and (self.verbose or getattr(self, "_skl_callbacks", None)):
             granularity = "epoch"
         if self.solver == "lbfgs":
             advances = self._lbfgs(problem, recipe, watch)
         else:
-            advances = training.run(self._engine, recipe, problem, epochs, granularity, watch, self.n_threads_)
-        first, seen = training.epoch, self.t_
-        data = {
+            left = first + epochs - training.epoch
+            advances = training.run(self._engine, recipe, problem, left, granularity, watch, self.n_threads_)
+        shown = {
             "X": X,
             "y": y,
             "metadata": None if sample_weight is None else {"sample_weight": sample_weight},
         }
         try:
-            with told(self, data, epochs, self._fitted_attributes) as listeners:
+            with told(self, shown, epochs, self._fitted_attributes) as listeners:
                 for _ in advances:
                     self._publish(training.epoch - first, seen, problem.size)
                     stop = [listener(*self._latest()) for listener in listeners if training.batch == 0]
+                    keep(False)
                     yield recipe.schedule.rate if self.solver == "lbfgs" else training.rate
                     if any(stop):
                         training.finished = True
                         break
+            keep(True)
         except KeyboardInterrupt:
             training.interrupted()
             self.interrupted_ = True
@@ -327,17 +358,25 @@ class StackEstimator(CallbackSupport, BaseEstimator):
 
     def _prepare(
         self, X: Any, y: Any, sample_weight: Any, given: tuple[Any, Any], partial: bool, classes: Any
-    ) -> tuple[Problem, Recipe, Validation | None]:
-        """Check everything that was given; build the network, or make the one that is there ready to go on."""
+    ) -> tuple[Problem, Recipe, Validation | None, list[np.ndarray | None]]:
+        """Check everything that was given; build the network, or make the one that is there ready to go on.
+
+        Returns what to learn, how, how to validate, and all arrays of data that decide what will be learned.
+        """
         self._check_parameters()
         known = self.__sklearn_is_fitted__()
         fresh = not (known and (partial or self.warm_start))
         X = self._rows_of(X, reset=not (known and partial))
         self._dtype = self._choose_dtype(X) if fresh else self.stack_.dtype
+        together = ALONE
+        if self.engine == "torch":
+            device_for(self.device, self._dtype)  # refused now where torch or the device is not there
+            together = join()
         X, y, weights = self._data(converted(X, self._dtype), y, sample_weight)
         Y = self._targets(y, fresh=fresh, classes=classes)
         class_factors = self._class_factors(y, weights)
         seed = int(check_seed(self.random_state).randint(2**31 - 1)) if fresh else self._seed
+        seed = int(together.told_by(0, str(seed).encode()) or b"")
         held_out = None if partial else self._given_validation(*given)
         stopping = bool(self.early_stopping) and not partial and self.solver != "lbfgs"
         if held_out is None and stopping:
@@ -347,18 +386,68 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         weights = _product(weights, class_factors, y)
         problem = Problem(X, Y, np.zeros(0, X.dtype) if weights is None else weights.astype(X.dtype))
         recipe = self._recipe(problem.size, patience=-1 if partial or stopping else self._patience)
-        parts = None
+        parts: tuple[Any, ...] | None = None
+        data: list[np.ndarray | None] = [problem.X, problem.Y, problem.weights]
         if held_out is not None:
             X_val, y_val, val_weights = held_out
             parts = (X_val, y_val, self._encode(y_val), _product(val_weights, class_factors, y_val))
+            data += [X_val, *parts[2:]]
         self._begin(self._build_stack(X.shape[1], Y.shape[1], self._dtype), recipe, fresh, seed)
         watch = None if parts is None else self._validation(recipe, parts, stopping)
-        return problem, recipe, watch
+        return problem, recipe, watch, data
+
+    def _engine_named(self, name: str, stack: Stack) -> engines.Engine:
+        return Torch(self.device) if name == "torch" else engines.named(name, stack)
+
+    def _taken_up(self, checkpoint: Any, data: list[np.ndarray | None]) -> tuple[int, int, Callable[[bool], None]]:
+        """Make sure that all processes are about to do the same, and go on from a checkpoint if there is one.
+
+        Returns the epoch, and the samples seen, with which this fit began, and what keeps its state from now on.
+        """
+        together = join() if self.engine_ == "torch" else ALONE
+        first, seen = self._training.epoch, self.t_
+        if checkpoint is None:
+            if together.size > 1:
+                agree(self._identity(data), together)
+            return first, seen, lambda now: None
+        keeper = self._checkpoint(checkpoint)
+        if (found := keeper.resume(self._identity(data), together)) is not None:
+            header, arrays = found
+            self._training = self._training_from(self.stack_, header["training"], arrays)
+            first, seen = header["first"], header["seen"]
+
+        def state() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+            training, arrays = self._training_to_file()
+            return {"training": training, "first": first, "seen": seen}, arrays
+
+        return first, seen, lambda now: keeper.offer(state, now=now)
+
+    def _checkpoint(self, checkpoint: Any) -> Checkpoint:
+        if self.solver == "lbfgs":
+            raise InvalidArgumentError("checkpoint is for solvers that learn in batches, got solver='lbfgs'")
+        if self.random_state is None:
+            raise InvalidArgumentError(
+                "checkpoint needs a random_state, with which the same training begins again; got random_state=None"
+            )
+        if isinstance(checkpoint, Checkpoint):
+            return checkpoint
+        if not isinstance(checkpoint, str | PathLike):
+            raise InvalidArgumentError(f"checkpoint must be the path of a folder or a Checkpoint, got {checkpoint!r}")
+        return Checkpoint(checkpoint)
+
+    def _identity(self, data: list[np.ndarray | None]) -> dict[str, Any]:
+        """Return what must be the same for a training to be the same."""
+        chosen = {name: value for name, value in self.get_params(deep=False).items() if name not in LISTENING}
+        device = device_for(self.device, self._dtype).type if self.engine_ == "torch" else "cpu"
+        return chosen | {
+            "class": type(self).__name__, "engine": self.engine_, "device": device, "dtype": self._dtype.name,
+            "random_state": self._seed, "data": fingerprint(data),
+        }  # fmt: skip
 
     def _validation(self, recipe: Recipe, parts: tuple[Any, ...], stopping: bool) -> Validation:
         """Return how to measure loss and score on X, y, y encoded, and weights: as training weighs them."""
         X, y, Y, weights = parts
-        engine = engines.named(self.engine, self.stack_)  # of its own, since its buffers fit the rows that it predicts
+        engine = self._engine_named(self.engine, self.stack_)  # of its own: its buffers fit the rows that it predicts
 
         def measure() -> tuple[float, float]:
             with limited_threads(self.n_threads_):
@@ -434,13 +523,15 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         if fresh:
             rng = np.random.default_rng(seed)
             stack.initialise(self.initial_weights, rng)
-            self._adopt(Training.begin(stack, recipe, rng), engines.named(self.engine, stack), seed)
+            self._adopt(Training.begin(stack, recipe, rng), self._engine_named(self.engine, stack), seed)
             self.t_ = 0
         elif (stack.architecture, stack.bias) != (self.stack_.architecture, self.stack_.bias):
             raise InvalidArgumentError(
                 f"this network has layers {self.stack_.architecture}, but the parameters and the data now ask for "
                 f"{stack.architecture}; set warm_start=False to start anew"
             )
+        elif self.engine != "auto":
+            self._adopt(self._training, self._engine_named(self.engine, self.stack_), seed)
         self._training.resume(self.solver, recipe.optimizer.slots)
         self.n_threads_ = self._engine.threads = self._threads(recipe.batch_size)
 
@@ -523,7 +614,11 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         """Return what makes a copy of this estimator one that had stopped now, and stays as it is."""
         training = deepcopy(self._training)
         training.keep_best()
-        return {"_training": training, "stack_": training.stack, "_engine": engines.named(self.engine_, training.stack)}
+        return {
+            "_training": training,
+            "stack_": training.stack,
+            "_engine": self._engine_named(self.engine_, training.stack),
+        }
 
     def _step(self, kind: str, number: int, rate: float) -> Step:
         training = self._training
@@ -572,23 +667,53 @@ class StackEstimator(CallbackSupport, BaseEstimator):
             logits = self._engine.predict(self.stack_, X)
         return finite_outputs(logits, X).astype(dtype, copy=False)
 
+    # -- torch -----------------------------------------------------------------------------------------------
+
+    def to_torch(self) -> Any:
+        """Return the network as a ``torch.nn.Module`` of torch's own layers: from X (n, D) to logits (n, K).
+
+        It has copies of the weights, and nothing of Pellucid in it. Raises MissingExtraError without PyTorch.
+        """
+        check_is_fitted(self)
+        return module_of(self.stack_)
+
+    def from_torch(self, module: Any) -> Self:
+        """Take the weights of a module that ``to_torch`` has given, or of any whose parameters are of the same shapes.
+
+        What an optimizer remembers of the weights before is forgotten. Raises InvalidDataError, with both shapes,
+        where the module is of another network, and where a weight is not finite; then nothing changes.
+        """
+        check_is_fitted(self)
+        theta = read_weights(self.stack_, module)
+        training = self._training
+        self.stack_.parameters.whole[:] = training.memory.safe[:] = theta
+        training.memory.forget()
+        training.best_vector = training.latest_vector = None
+        return self
+
     # -- saving ----------------------------------------------------------------------------------------------
 
     def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what a model file keeps: see ``pellucid.saving``."""
         check_is_fitted(self)
-        state, arrays = self._training.to_arrays()
-        monitor = arrays.pop("monitor")
+        training, arrays = self._training_to_file()
         header = {
             "parameters": self.get_params(deep=False),
             "attributes": {name: getattr(self, name) for name in self._kept() if hasattr(self, name)},
-            "training": state | {"monitor": monitor.tolist()},
+            "training": training,
             "engine": self.engine_,
             "dtype": self._dtype.name,
         }
-        parameters = self.stack_.parameters
-        own = parameters.views | parameters.running
-        return header, own | {f"training.{name}": value for name, value in arrays.items()}
+        return header, arrays
+
+    def _training_to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return weights and state of training as plain values and arrays."""
+        state, arrays = self._training.to_arrays()
+        monitor = arrays.pop("monitor")
+        named = {f"training.{name}": value for name, value in arrays.items()}
+        return state | {
+            "monitor": monitor.tolist()
+        }, self.stack_.parameters.views | self.stack_.parameters.running | named
 
     @classmethod
     def from_file(cls, entries: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
@@ -610,6 +735,14 @@ class StackEstimator(CallbackSupport, BaseEstimator):
     def _restore(self, entries: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         self._dtype = np.dtype(entries["dtype"])
         stack = self._build_stack(self.n_features_in_, self._count_outputs(), self._dtype)
+        training = self._training_from(stack, entries["training"], arrays)
+        self._adopt(training, self._engine_named(entries["engine"], stack), int(self._seed))
+        rows = self.batch_size if self.batch_size != "auto" else 200
+        self.n_threads_ = self._engine.threads = self._threads(rows)
+        self._publish_curves()
+
+    def _training_from(self, stack: Stack, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Training:
+        """Return the training of which ``_training_to_file`` told, over this stack, the weights in place."""
         own = stack.parameters.views | stack.parameters.running
         for name, place in own.items():
             place[...] = expect_shape(arrays, name, place.shape)
@@ -619,13 +752,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         expect_names(arrays, [*own, *(f"training.{name}" for name in state)])
         expect_shape(arrays, "training.safe", stack.parameters.whole.shape)
         expect_shape(arrays, "training.slots", (arrays["training.slots"].shape[0], stack.parameters.vector.size))
-        header = entries["training"]
-        state["monitor"] = np.array(header["monitor"], np.float64)
-        engine = engines.named(entries["engine"], stack)
-        self._adopt(Training.from_arrays(stack, header, state), engine, int(self._seed))
-        rows = self.batch_size if self.batch_size != "auto" else 200
-        self.n_threads_ = self._engine.threads = self._threads(rows)
-        self._publish_curves()
+        return Training.from_arrays(stack, header, state | {"monitor": np.array(header["monitor"], np.float64)})
 
     def _kept(self) -> tuple[str, ...]:
         """Return the attributes that a model file keeps besides parameters and weights."""

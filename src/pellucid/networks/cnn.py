@@ -137,6 +137,7 @@ class CNNClassifier(TracedStack, StackClassifier):
         warmup_epochs: float = 0,
         dtype: str = "auto",
         engine: str = "auto",
+        device: str = "auto",
     ) -> None:
         self.conv_layers = conv_layers
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -184,6 +185,7 @@ class CNNClassifier(TracedStack, StackClassifier):
         self.warmup_epochs = warmup_epochs
         self.dtype = dtype
         self.engine = engine
+        self.device = device
 
     stack_: ConvStack
 

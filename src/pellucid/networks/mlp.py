@@ -74,7 +74,10 @@ class MLPClassifier(TracedStack, StackClassifier):
         auto, glorot_, he_ or lecun_ with uniform or normal, or uniform (0, 1): see ``parts/initial.py``.
     dtype : {"auto", "float32", "float64"}, default="auto"
         What to compute in. ``auto`` is float32, but float64 where a batch is so small that it costs nothing.
-    engine : {"auto", "compiled", "reference"}, default="auto"
+    engine : {"auto", "compiled", "reference", "torch"}, default="auto"
+        ``torch`` trains with PyTorch (extra ``torch``), under ``torchrun`` in many processes; predicting needs none.
+    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+        Where torch trains; ``auto`` takes an accelerator where there is one.
     verbose : bool or "bar", default=False
 
     Attributes
@@ -128,6 +131,7 @@ class MLPClassifier(TracedStack, StackClassifier):
         warmup_epochs: float = 0,
         dtype: str = "auto",
         engine: str = "auto",
+        device: str = "auto",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -165,6 +169,7 @@ class MLPClassifier(TracedStack, StackClassifier):
         self.warmup_epochs = warmup_epochs
         self.dtype = dtype
         self.engine = engine
+        self.device = device
 
 
 class MLPRegressor(RegressorMixin, TracedStack):
@@ -222,6 +227,7 @@ class MLPRegressor(RegressorMixin, TracedStack):
         warmup_epochs: float = 0,
         dtype: str = "auto",
         engine: str = "auto",
+        device: str = "auto",
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -259,6 +265,7 @@ class MLPRegressor(RegressorMixin, TracedStack):
         self.warmup_epochs = warmup_epochs
         self.dtype = dtype
         self.engine = engine
+        self.device = device
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -20,6 +20,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,7 +29,7 @@ import numpy as np
 from pellucid.errors import ModelFileError
 from pellucid.saving.entries import parse
 
-__all__ = ["check_finite", "read_file", "write_file"]
+__all__ = ["check_finite", "read_bytes", "read_file", "write_file"]
 
 PREFIX = b'{"__metadata__":{"sha256":"'
 DIGEST = slice(8 + len(PREFIX), 8 + len(PREFIX) + 64)
@@ -141,6 +142,11 @@ def read_file(path: str | os.PathLike[str]) -> tuple[str, dict[str, np.ndarray]]
             return _read(stream, os.fstat(stream.fileno()).st_size)
     except OSError as error:
         raise ModelFileError(f"cannot be read ({error.strerror or error})") from error
+
+
+def read_bytes(content: bytes) -> tuple[str, dict[str, np.ndarray]]:
+    """Return what ``read_file`` returns, from the bytes of a file."""
+    return _read(BytesIO(content), len(content))
 
 
 def _read(stream: BinaryIO, size: int) -> tuple[str, dict[str, np.ndarray]]:

@@ -1,0 +1,356 @@
+"""The engine ``torch``: trains a stack as a torch module, on a processor or an accelerator, in one process or many.
+
+The batches, their order and the moments at which anything is decided are those of the other engines; slopes come
+from autograd, and steps from torch's optimizers. On the CPU torch works in the stack's own memory; elsewhere
+weights and optimizer memory go over and come back with each call. Predicting stays with the stack's own engine, so
+that a trained network needs no torch.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.errors import InvalidArgumentError
+from pellucid.learning.engine import (
+    BATCH_LOSS,
+    CONVERGED,
+    DIVERGED,
+    LOSS_SUM,
+    RUNNING,
+    WEIGHT_SUM,
+    Engine,
+    Memory,
+    close_epoch,
+    named,
+    typed,
+)
+from pellucid.learning.recipe import Problem, Recipe
+from pellucid.learning.threads import threads_for
+from pellucid.parts.augment import Augment
+from pellucid.parts.optimizer import Optimizer
+from pellucid.parts.stack import Stack
+from pellucid.scaling import import_torch
+from pellucid.scaling.loop import learn
+from pellucid.scaling.losses import rows as loss_rows
+from pellucid.scaling.modules import module_of, running
+from pellucid.scaling.processes import Processes, join, launched
+
+__all__ = ["DEVICES", "Torch", "device_for"]
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+# The optimizer's memory, in the order of Pellucid's slots, under torch's names.
+SLOTS = {
+    "sgd": ("momentum_buffer",),
+    "adam": ("exp_avg", "exp_avg_sq"),
+    "adamw": ("exp_avg", "exp_avg_sq"),
+    "rmsprop": ("square_avg",),
+}
+
+
+def device_for(name: str, dtype: np.dtype[Any]) -> Any:
+    """Return the torch.device of that name: ``auto`` is the accelerator where there is one that knows the dtype.
+
+    Raises InvalidArgumentError where the device is not there.
+    """
+    torch = import_torch()
+    knows = dtype != np.float64  # of MPS, which has no float64
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available() and knows, "cpu": True}
+    if name == "auto":
+        name = next(device for device, available in there.items() if available)
+    if not there[name]:
+        reason = "no float64" if name == "mps" and torch.backends.mps.is_available() else "no such device"
+        raise InvalidArgumentError(f"device={name!r} cannot be used here ({reason}); use device='auto' or 'cpu'")
+    if name == "cuda":
+        import os
+
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) if launched().size > 1 else 0)
+    return torch.device(name)
+
+
+class Torch:
+    """PyTorch: see the module's docstring."""
+
+    name = "torch"
+    threads = 1
+
+    def __init__(self, device: str = "auto") -> None:
+        self.device = device
+        self._own: Engine | None = None
+        self._bound: _Bound | None = None
+        self._nothing = Memory(np.zeros((0, 0)), np.zeros(0))  # L-BFGS brings its own
+
+    def train(
+        self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory,
+        orders: np.ndarray, start: int, rates: np.ndarray, losses: np.ndarray,
+    ) -> tuple[int, int]:  # fmt: skip
+        """See ``Engine.train``."""
+        bound = self._bind(stack, recipe, problem, memory)
+        per_epoch = -(-problem.size // recipe.batch_size)
+        done, values = 0, []
+        with bound.at_work():
+            for value, weight, _ in learn(
+                bound.weights, bound.optimizer, bound.batches(orders, start, rates), bound.loss,
+                adjust=bound.hand_over, together=bound.together,
+            ):  # fmt: skip
+                values.append((value, weight, bound.penalty))
+                done += 1
+                epoch, batch = divmod(start + done - 1, per_epoch)
+                if batch == per_epoch - 1 or done == len(rates):
+                    bound.give_back()
+                    _add_up(memory.monitor, values, recipe)
+                    values = []
+                if batch < per_epoch - 1:
+                    continue
+                losses[epoch], stale = close_epoch(memory.monitor, recipe)
+                if not (np.isfinite(losses[epoch]) and np.isfinite(stack.parameters.whole).all()):
+                    return done, DIVERGED
+                memory.safe[:] = stack.parameters.whole
+                if stale:
+                    return done, CONVERGED
+        return done, RUNNING
+
+    def loss_and_gradient(self, stack: Stack, recipe: Recipe, problem: Problem) -> float:
+        """See ``Engine.loss_and_gradient``."""
+        bound = self._bind(stack, recipe, problem, self._nothing)
+        with bound.at_work():
+            (everything,) = bound.batches(np.arange(problem.size)[None], 0, np.zeros(1), whole=True)
+            value, _ = bound.together.backward(bound.weights, bound.loss, everything)
+            bound.hand_over()
+            bound.give_back()
+        return float(value) + float(bound.penalty)
+
+    def predict(self, stack: Stack, X: np.ndarray) -> np.ndarray:
+        """See ``Engine.predict``."""
+        if self._own is None:
+            self._own = named("auto", stack)
+        return self._own.predict(stack, X)
+
+    def _bind(self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory) -> "_Bound":
+        if self._bound is None or not self._bound.is_of(stack, recipe, problem, memory):
+            self._bound = _bind(self.device, stack, recipe, problem, memory)
+        return self._bound
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"device": self.device}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["device"])  # type: ignore[misc]  # what is bound to torch is made when it is needed
+
+
+def _add_up(monitor: np.ndarray, values: list[tuple[Any, float, Any]], recipe: Recipe) -> None:
+    """Read the losses of some batches, which an accelerator gives once for all, and add them to the epoch's."""
+    torch = import_torch()
+    means = torch.stack([value for value, _, _ in values]).tolist()
+    for mean, (_, weight, penalty) in zip(means, values, strict=True):
+        value = mean + float(penalty)
+        monitor[BATCH_LOSS] = value
+        monitor[LOSS_SUM] += value * (weight if recipe.loss.averaged else 1)
+        monitor[WEIGHT_SUM] += weight
+
+
+@dataclass(eq=False)
+class _Bound:
+    """One stack, recipe and problem as torch has them."""
+
+    stack: Stack
+    recipe: Recipe
+    problem: Problem
+    memory: Memory
+    together: Processes
+    device: Any
+    module: Any
+    weights: list[Any]
+    optimizer: Any
+    X: Any
+    Y: Any
+    W: Any
+    running: list[Any]
+    lines: list[Any]  # the weights as they lie in memory, which torch's fused optimizers do twice as fast
+    held: list[Any]  # those of them that L2 holds small; biases are free
+    augment: list[Augment]
+    strength: float = 0.0  # of L2, in the batch at hand
+    penalty: Any = 0.0
+
+    def is_of(self, *others: Any) -> bool:
+        """Whether this is still of these very objects."""
+        mine = (self.stack.parameters, self.recipe, self.problem, self.memory.slots)
+        stack, recipe, problem, memory = others
+        theirs = (stack.parameters, recipe, problem, memory.slots)
+        return all(one is other for one, other in zip(mine, theirs, strict=True))
+
+    @property
+    def draws(self) -> bool:
+        """Whether a batch needs random numbers."""
+        return bool(self.augment) or any(self.stack.dropout)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Have the stack's weights and the optimizer's memory in place, and as many threads as the work deserves."""
+        torch = import_torch()
+        before = torch.get_num_threads()
+        torch.set_num_threads(min(before, threads_for(self.recipe.batch_size * self.stack.largest_product)))
+        state = self.optimizer.state
+        try:
+            with torch.no_grad():
+                for line in self.lines:
+                    if "step" in state[line]:
+                        state[line]["step"].fill_(self.memory.step)
+                if self.device.type != "cpu":
+                    for there, here in self._pairs():
+                        there.copy_(torch.from_numpy(here))
+            cuda = [self.device] if self.device.type == "cuda" else []
+            with torch.random.fork_rng(devices=cuda, enabled=self.draws):
+                yield
+        finally:
+            torch.set_num_threads(before)
+
+    def give_back(self) -> None:
+        """Bring weights, optimizer memory and the last slopes to the stack, if they are elsewhere."""
+        torch = import_torch()
+        if self.together.size > 1:  # each process has seen other samples: their mean is what all remember
+            for buffer in self.running:
+                torch.distributed.all_reduce(buffer)
+                buffer.div_(self.together.size)
+        for line, slope in zip(self.lines, _laid_out(self.stack, self.stack.parameters.gradient), strict=True):
+            torch.from_numpy(slope).copy_(line.grad)
+        if self.device.type != "cpu":
+            with torch.no_grad():
+                for there, here in self._pairs():
+                    torch.from_numpy(here).copy_(there)
+
+    def _pairs(self) -> Iterator[tuple[Any, np.ndarray]]:
+        """Yield what is on the device and the memory here that it stands for."""
+        yield from zip(self.lines, _laid_out(self.stack, self.stack.parameters.vector), strict=True)
+        yield from zip(self.running, self.stack.parameters.running.values(), strict=True)
+        for slot, name in zip(self.memory.slots, SLOTS[self.recipe.optimizer.name], strict=False):
+            for line, here in zip(self.lines, _laid_out(self.stack, slot), strict=True):
+                yield self.optimizer.state[line][name], here
+
+    def batches(self, orders: np.ndarray, start: int, rates: np.ndarray, *, whole: bool = False) -> Iterator[Any]:
+        """Yield the samples of each batch as an index tensor, its learning rate and penalty set."""
+        torch = import_torch()
+        draws = self.draws
+        size = self.problem.size if whole else self.recipe.batch_size
+        per_epoch = -(-self.problem.size // size)
+        index = torch.from_numpy(np.ascontiguousarray(orders)).to(self.device)
+        weights, alpha = self.problem.weights, self.recipe.alpha
+        groups = self.optimizer.param_groups
+        for number, rate in enumerate(rates.tolist(), start=start):
+            epoch, batch = divmod(number, per_epoch)
+            rows = slice(batch * size, (batch + 1) * size)
+            epoch %= len(orders)
+            if self.recipe.loss.averaged:
+                chosen = orders[epoch, rows]
+                count = float(weights[chosen].sum(dtype=np.float64)) if weights.size else len(chosen)
+                self.strength = alpha / count
+            else:
+                self.strength = alpha
+            for group in groups:
+                group["lr"] = rate
+            if draws:  # a seed a batch: how a run is cut into calls changes nothing
+                seed = int(self.stack.dropout_rng.integers(1 << 62)) + self.together.rank
+                torch.manual_seed(seed)
+                rng = np.random.default_rng(seed)
+                self.augment = [Augment(layer.shift, layer.rotation, rng) for layer in self.augment]
+            self.penalty = self.strength / 2 * self._squares()
+            yield index[epoch, rows]
+
+    def _squares(self) -> Any:
+        """Return |W|² over what L2 holds small, biases apart; on the CPU by NumPy, whose calls cost a fifth."""
+        if self.device.type == "cpu":
+            return sum(float(np.dot(line, line)) for line in map(np.ravel, self.stack.weights))
+        torch = import_torch()
+        with torch.no_grad():
+            return sum(line.square().sum() for line in self.held)
+
+    def hand_over(self) -> None:
+        """Give the slopes to the optimizer, that of the penalty strength/2 |W|² added."""
+        for weight, line in zip(self.weights, self.lines, strict=True):
+            line.grad = weight.grad.t() if weight.ndim == 2 else weight.grad
+            weight.grad = None
+        if self.strength:
+            for line in self.held:
+                line.grad.add_(line.detach(), alpha=self.strength)
+
+    def _moved(self, x: Any) -> Any:
+        """Return the samples (n, D) as augmentation moves them, which NumPy does."""
+        for layer in self.augment:
+            shape = self.stack.layers[0].forward(x.cpu().numpy())[0]
+            x = import_torch().from_numpy(layer.forward(shape, training=True)[0].reshape(len(x), -1)).to(x.device)
+        return x
+
+    def loss(self, index: Any) -> tuple[Any, float]:
+        """Return the mean loss of these samples and their weight."""
+        z, y = self.module(self._moved(self.X[index])), self.Y[index]
+        weight = float(len(index))
+        if y.ndim == 1 and self.W is None:  # the commonest loss, in one operation
+            return import_torch().nn.functional.cross_entropy(z, y), weight
+        each = loss_rows(self.recipe.loss, z, y)
+        if self.W is not None:
+            chosen = self.W[index]
+            each, weight = each * chosen, float(chosen.sum(dtype=import_torch().float64))
+        if self.recipe.loss.averaged:
+            return each.sum() / weight, weight
+        return each.sum() * self.together.size, 1.0  # the mean of the processes' sums, times their number
+
+
+def _bind(name: str, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory) -> _Bound:
+    """Make the torch module, its data and its optimizer."""
+    torch = import_torch()
+    device = device_for(name, stack.dtype)
+    module = module_of(stack).train()
+    weights, buffers = list(module.parameters()), running(module)
+    lines = [torch.from_numpy(view).to(device).requires_grad_() for view in _laid_out(stack, stack.parameters.vector)]
+    with torch.no_grad():
+        for weight, line in zip(weights, lines, strict=True):
+            weight.data = line.detach().t() if line.ndim == 2 else line.detach()
+        for buffer, view in zip(buffers, stack.parameters.running.values(), strict=True):
+            buffer.data = torch.from_numpy(view).to(device)
+    X, Y, W = (torch.from_numpy(array).to(device) for array in typed(problem))
+    if recipe.loss.name == "log_loss" and recipe.loss.link == "softmax":
+        Y = _class_numbers(Y)
+    optimizer = _optimizer(torch, recipe.optimizer, lines, device)
+    for slot, slot_name in zip(memory.slots, SLOTS[recipe.optimizer.name], strict=False):
+        for line, view in zip(lines, _laid_out(stack, slot), strict=True):
+            optimizer.state[line][slot_name] = torch.from_numpy(view).to(device)
+    if recipe.optimizer.name != "sgd":
+        for line in lines:
+            optimizer.state[line]["step"] = torch.zeros((), device=device)
+    return _Bound(
+        stack, recipe, problem, memory, join(), device, module, weights, optimizer,
+        X, Y, W if len(problem.weights) else None, buffers, lines,
+        [line for line, name in zip(lines, stack.parameters.shapes, strict=True) if name.startswith("weight")],
+        [layer for layer in stack.layers if isinstance(layer, Augment)],
+    )  # fmt: skip
+
+
+def _laid_out(stack: Stack, vector: np.ndarray) -> list[np.ndarray]:
+    """Return views of a flat vector of θ's length, one a parameter, as Pellucid lays them out."""
+    ends = np.cumsum([int(np.prod(shape)) for shape in stack.parameters.shapes.values()])
+    parts = np.split(vector, ends[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, stack.parameters.shapes.values(), strict=True)]
+
+
+def _class_numbers(Y: Any) -> Any:
+    """Return the class number of each sample where Y is one-hot, else Y."""
+    one_hot = bool(((Y == 0) | (Y == 1)).all()) and bool((Y.sum(1) == 1).all())
+    return Y.argmax(1) if one_hot else Y
+
+
+def _optimizer(torch: Any, optimizer: Optimizer, weights: list[Any], device: Any) -> Any:
+    """Return torch's optimizer of that name; the learning rate is set with every batch."""
+    fused = True if device.type in {"cpu", "cuda"} else None
+    if optimizer.name == "sgd":
+        nesterov = optimizer.nesterov and optimizer.momentum > 0
+        return torch.optim.SGD(weights, 1.0, momentum=optimizer.momentum, nesterov=nesterov, fused=fused)
+    if optimizer.name == "rmsprop":
+        return torch.optim.RMSprop(weights, 1.0, alpha=optimizer.rho, eps=optimizer.epsilon)
+    betas, epsilon = (optimizer.beta_1, optimizer.beta_2), optimizer.epsilon
+    if optimizer.name == "adamw":
+        return torch.optim.AdamW(
+            weights, 1.0, betas=betas, eps=epsilon, weight_decay=optimizer.weight_decay, fused=fused
+        )
+    return torch.optim.Adam(weights, 1.0, betas=betas, eps=epsilon, fused=fused)

@@ -1,0 +1,240 @@
+"""Several processes train one network, as ``torchrun`` starts them: who is who, and what they add up.
+
+Each process holds the whole network, takes its share of every batch, and the slopes are added over all: with
+losses L_r, means over the n_r samples of process r (its *rank*)::
+
+    ∂C/∂θ = Σ_r n_r ∂L_r/∂θ / Σ_r n_r
+
+which is the slope over the joined batch, however unequal the shares. It is one sum over one line of numbers, in
+which each process also says whether it goes on: who fails or runs out of batches is known to all at once.
+"""
+
+import atexit
+import os
+import socket
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from pellucid.errors import PellucidWarning, ProcessError
+from pellucid.scaling import import_torch
+
+__all__ = ["ALONE", "Processes", "join", "launched", "leave_with_parent"]
+
+GOING, LEFT, FAILED = 0.0, 1.0, 2.0
+# Processes import and read at different speeds; who is silent for longer is lost.
+PATIENCE = timedelta(minutes=10)
+LOOK_EVERY = 0.5  # seconds
+
+
+@dataclass(frozen=True)
+class Processes:
+    """``size`` processes, of which this is number ``rank``, counted from 0."""
+
+    rank: int = 0
+    size: int = 1
+
+    def share(self, batch: Any) -> Any:
+        """Return this process's part of a batch: every ``size``-th sample."""
+        return batch if self.size == 1 else batch[self.rank :: self.size]
+
+    def backward(self, weights: list[Any], loss: Callable[[Any], tuple[Any, float]], batch: Any) -> tuple[Any, float]:
+        """Write the slopes of the joined batch into the weights' ``grad``; return its mean loss and its size.
+
+        ``loss`` gives the mean loss of a part and its size. Raises ProcessError where another process has stopped.
+        """
+        if self.size == 1:
+            value, size = loss(batch)
+            value.backward()
+            return value.detach(), size
+        part = self.share(batch)
+        if not len(part):  # fewer samples than processes
+            return self._joined(weights, 0.0, 0.0, GOING)
+        value, size = loss(part)
+        value.backward()
+        return self._joined(weights, value.detach(), size, GOING)
+
+    def leave(self, weights: list[Any], *, failed: bool = False) -> None:
+        """Tell the others that this process takes no further batch; raise ProcessError if one of them goes on."""
+        if self.size == 1:
+            return
+        if failed:
+            with suppress(ProcessError, RuntimeError):  # what failed here is what matters
+                self._joined(weights, 0.0, 0.0, FAILED)
+        else:
+            self._joined(weights, 0.0, 0.0, LEFT)
+
+    def _joined(self, weights: list[Any], value: Any, size: float, state: float) -> tuple[Any, float]:
+        """Add up slopes, losses and sizes; know who has stopped."""
+        torch = import_torch()
+        flags = torch.zeros(self.size + len(weights), dtype=weights[0].dtype)
+        flags[self.rank] = state
+        parts = []
+        for number, weight in enumerate(weights, start=self.size):
+            flags[number] = float(weight.grad is not None)  # a slope that nobody has stays away, as it does alone
+            grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+            parts.append(_in_memory_order(weight, grad).reshape(-1) * size)
+        sums = torch.as_tensor([size], dtype=flags.dtype)
+        total = torch.as_tensor(value * size, dtype=flags.dtype, device=weights[0].device).reshape(1)
+        line = torch.cat([*parts, total, sums.to(total.device), flags.to(total.device)]).detach()
+        try:
+            torch.distributed.all_reduce(line)
+        except RuntimeError as error:
+            raise ProcessError(
+                f"rank {self.rank}: another of the {self.size} processes has gone; see what it said, and start again"
+            ) from error
+        known = line[-len(flags) - 1 :].tolist()
+        self._look(known[1 : self.size + 1], state)
+        count = known[0]
+        start, scale = 0, 1 / count if count else 0.0
+        for weight, present in zip(weights, known[self.size + 1 :], strict=True):
+            slope = line[start : start + weight.numel()].mul_(scale).view(_in_memory_order(weight, weight).shape)
+            weight.grad = _in_memory_order(weight, slope, back=True) if present else None
+            start += weight.numel()
+        return line[start] * scale, count
+
+    def _look(self, states: list[float], own: float) -> None:
+        """Raise ProcessError, naming who has stopped, unless all go on or all leave."""
+        if own == FAILED or len(set(states)) == 1:
+            return
+        if own == LEFT and FAILED not in states:
+            others = [rank for rank, state in enumerate(states) if state == GOING]
+            raise ProcessError(
+                f"rank {self.rank} has fewer batches than rank {others[0]}; give every process as many, or all the data"
+            )
+        rank = next(rank for rank, state in enumerate(states) if state in (FAILED, LEFT) and rank != self.rank)
+        what = "has failed" if states[rank] == FAILED else f"has fewer batches than rank {self.rank}"
+        raise ProcessError(f"rank {rank} {what}: all {self.size} processes stop")
+
+    def told_by(self, rank: int, content: bytes | None) -> bytes | None:
+        """Return what the process of that rank gives, on every process."""
+        if self.size == 1:
+            return content
+        torch = import_torch()
+        length = torch.tensor([-1 if content is None else len(content)])
+        torch.distributed.broadcast(length, rank)
+        if int(length) < 0:
+            return None
+        own = bytearray(content or b"") if self.rank == rank else bytearray(int(length))
+        data = torch.frombuffer(own + b"\0", dtype=torch.uint8)  # torch makes no tensor of nothing
+        torch.distributed.broadcast(data, rank)
+        return bytes(data[:-1].numpy().tobytes())
+
+    def told_by_all(self, text: str) -> list[str]:
+        """Return what each process says, by rank."""
+        if self.size == 1:
+            return [text]
+        return [(self.told_by(rank, text.encode()) or b"").decode() for rank in range(self.size)]
+
+
+ALONE = Processes()
+
+
+def _in_memory_order(weight: Any, tensor: Any, *, back: bool = False) -> Any:
+    """Return a tensor of a weight's shape as the weight lies in memory: Pellucid's matrices lie transposed."""
+    return tensor.t() if weight.ndim == 2 and not weight.is_contiguous() else tensor
+
+
+def launched() -> Processes:
+    """Return what ``torchrun`` says that this process is, before anyone has met: alone where it says nothing."""
+    try:
+        rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    except (KeyError, ValueError):
+        return ALONE
+    return Processes(rank, size) if 0 <= rank < size else ALONE
+
+
+def join() -> Processes:
+    """Meet the other processes that ``torchrun`` has started, once; return who is who. Alone where there are none.
+
+    Raises ProcessError where they do not meet.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.distributed.is_available() and torch.distributed.is_initialized():
+        return Processes(torch.distributed.get_rank(), torch.distributed.get_world_size())
+    here = launched()
+    return here if here.size == 1 else _meet(here)
+
+
+@cache
+def _meet(here: Processes) -> Processes:
+    leave_with_parent()
+    torch = import_torch()
+    if _is_this_machine(os.environ.get("MASTER_ADDR", "")):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
+        if here.rank == 0:
+            _warn_of_open_port(os.environ.get("MASTER_PORT", ""))
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    try:
+        store = _store(torch.distributed)
+        known = {} if store is None else {"store": store, "rank": here.rank, "world_size": here.size}
+        torch.distributed.init_process_group(backend, timeout=PATIENCE, **known)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ProcessError(f"rank {here.rank}: the {here.size} processes have not met ({reason})") from error
+    atexit.register(_part)
+    return here
+
+
+def _store(distributed: Any) -> Any:
+    """Return torchrun's store under a name of this attempt; None where the first process is to open one.
+
+    torch would read the addresses that processes of an earlier attempt, dead now, have left in the same store.
+    """
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return None
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = distributed.TCPStore(address, port, is_master=False, timeout=PATIENCE)
+    return distributed.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+
+
+def _part() -> None:
+    torch = import_torch()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def _is_this_machine(address: str) -> bool:
+    return address in {"localhost", "127.0.0.1", "::1"}
+
+
+def _warn_of_open_port(port: str) -> None:
+    """Say so where the port at which processes of one machine meet is open to others: torchrun's own is."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(("192.0.2.1", 9))  # an address of documents: no packet leaves, but it tells our own
+            own = probe.getsockname()[0]
+        with socket.create_connection((own, int(port)), timeout=1):
+            pass
+    except (OSError, ValueError):
+        return
+    if not own.startswith("127."):
+        warnings.warn(
+            f"torchrun's port {port} is open to other machines ({own}); "
+            "`torchrun --rdzv-backend loopback` keeps it on this one",
+            PellucidWarning,
+            stacklevel=2,
+        )
+
+
+@cache
+def leave_with_parent() -> None:
+    """From now on end this process when the one that started it is gone: nobody would restart or stop it."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_EVERY)
+        with suppress(OSError, ValueError):
+            print("pellucid: torchrun is gone, so this process ends too", file=sys.stderr, flush=True)
+        os._exit(1)
+
+    if os.name == "posix":
+        threading.Thread(target=watch, name="pellucid-watch", daemon=True).start()
