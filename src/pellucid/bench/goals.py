@@ -17,6 +17,7 @@ RATIO: dict[tuple[str, str], float] = {
     ("mnist-b200-adam", "sklearn-f64"): 3.5,
     ("mnist-b200-adam", "sklearn-f32"): 2,
     ("mnist-b200-adam", "torch-best"): 1.6,
+    ("mnist-engine-torch", "torch"): 0.95,
     ("predict-60000", "sklearn-f32"): 2,
     ("predict-60000", "sklearn-f64"): 2,
     ("lenet-b100", "torch"): 1.7,

@@ -177,7 +177,7 @@ def enlarged_digits(rows: int = 60_000, test_rows: int = 10_000, seed: int = 0) 
 
 
 def adam_contenders(
-    images: Images, hidden: tuple[int, ...], batch: int, epochs: int
+    images: Images, hidden: tuple[int, ...], batch: int, epochs: int, engine: str = "auto"
 ) -> Mapping[str, Callable[[], Contender]]:
     """Return everybody who trains a ReLU network with Adam at 1e-3 on minibatches."""
     settings: dict[str, Any] = {"hidden_layer_sizes": hidden, "alpha": ALPHA, "batch_size": batch}
@@ -189,9 +189,9 @@ def adam_contenders(
         from pellucid.networks.mlp import MLPClassifier
 
         def work(seed: int) -> Any:
-            return MLPClassifier(max_iter=epochs, tol=0, n_iter_no_change=epochs, random_state=seed, **settings).fit(
-                images.X, images.y
-            )
+            return MLPClassifier(
+                max_iter=epochs, tol=0, n_iter_no_change=epochs, random_state=seed, engine=engine, **settings
+            ).fit(images.X, images.y)
 
         return Contender(work, grade)
 
@@ -259,6 +259,14 @@ def mnist_b200_adam(setting: Setting) -> Comparison:
     )
 
 
+def mnist_engine_torch(setting: Setting) -> Comparison:
+    """Time MNIST's network by the engine ``torch`` beside loops that torch's users write by hand."""
+    images, epochs, batch = mnist(setting.data), 1, 200
+    everybody = adam_contenders(images, MNIST_HIDDEN, batch, epochs, "torch")
+    per = f"{epochs} epoch of {len(images.X):,} {images.name}, 784-256-128-10, batch {batch}, float32, engine='torch'"
+    return Comparison(per, {name: make for name, make in everybody.items() if not name.startswith("sklearn")})
+
+
 # --- predict-60000: the same weights for everybody ------------------------------------------------
 
 
@@ -323,3 +331,5 @@ TASKS: dict[str, Task] = {
     "mnist-b200-adam": mnist_b200_adam,
     "predict-60000": predict_60000,
 }
+if has_torch():
+    TASKS["mnist-engine-torch"] = mnist_engine_torch
