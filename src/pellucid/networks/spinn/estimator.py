@@ -567,6 +567,21 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
                 taken += self.model_.encode(batch, self.beam)[2]
         return [Tree(one.words, steps) for one, steps in zip(found, taken, strict=True)]
 
+    def trace(self, sentence: Any) -> Any:
+        """Return how one sentence is read, a record for every value of every step: see ``tracing.Reading``."""
+        from pellucid.networks.spinn.tracing import reading
+
+        check_is_fitted(self)
+        if self.encoder not in TREE_ENCODERS:
+            raise InvalidArgumentError(
+                f"trace shows how trees are read ({', '.join(TREE_ENCODERS)}), and the encoder is {self.encoder!r}"
+            )
+        own = _single(sentence, "the sentence")
+        if own.transitions is None or self._built["predict"]:
+            tree = self.parse(sentence)
+            own = Sentence(tree.words, tree.transitions)
+        return reading(self.model_, self.model_.cell, own.words, self.vocabulary_.indices(own.words), own.transitions)
+
     # -- parameters and files --------------------------------------------------------------------------------
 
     def _check_parameters(self) -> None:
