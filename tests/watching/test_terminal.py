@@ -25,7 +25,7 @@ def printed(room, **options):
 
 def test_an_unknown_room_is_refused_with_those_there_are():
     with pytest.raises(
-        InvalidArgumentError, match=r"room must be one of neuron, .*, digits, cnn, hopfield, rbm, got 'kitchen'"
+        InvalidArgumentError, match=r"room must be one of neuron, .*, digits, cnn, hopfield, rbm, spinn, got 'kitchen'"
     ):
         watch("kitchen")
 

@@ -32,10 +32,10 @@ def inspect(model_file: Path, *, json: bool) -> None:
 
 
 def _facts(header: Mapping[str, Any], model: Any) -> dict[str, Any]:
-    defaults = type(model)().get_params()
-    chosen = {name: value for name, value in model.get_params().items() if not _same(value, defaults[name])}
+    if hasattr(model, "vocabulary_"):
+        return _of_sentences(header, model)
     if hasattr(model, "n_patterns_"):
-        return _of_memory(header, model, chosen)
+        return _of_memory(header, model)
     known = getattr(model, "preprocessing_", None)
     preprocessor = Preprocessor.from_json(known["columns"]) if known else None
     weights = model.coefs_ if hasattr(model, "coefs_") else [model.coef_.T]
@@ -53,12 +53,23 @@ def _facts(header: Mapping[str, Any], model: Any) -> dict[str, Any]:
         "epochs": int(model.n_iter_),
         "loss": getattr(model, "loss_", None),
         "features": list(names),
-        "parameters": chosen,
+        "parameters": _chosen(model),
         "columns": preprocessor.report if preprocessor else [],
     }
 
 
-def _of_memory(header: Mapping[str, Any], model: Any, chosen: dict[str, Any]) -> dict[str, Any]:
+def _chosen(model: Any) -> dict[str, Any]:
+    """Return the parameters that are not at their defaults."""
+    defaults = type(model)().get_params()
+    chosen = {name: value for name, value in model.get_params().items() if not _same(value, defaults[name])}
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in chosen.items()}
+
+
+def _same(value: Any, default: Any) -> bool:
+    return bool(np.array_equal(value, default)) if isinstance(value, np.ndarray) else bool(value == default)
+
+
+def _of_memory(header: Mapping[str, Any], model: Any) -> dict[str, Any]:
     """Return the facts of an associative memory, which has units and patterns in place of layers and epochs."""
     return {
         "class": header["class"],
@@ -69,13 +80,26 @@ def _of_memory(header: Mapping[str, Any], model: Any, chosen: dict[str, Any]) ->
         "patterns": int(model.n_patterns_),
         "form": model.form_,
         "features": [str(name) for name in getattr(model, "feature_names_in_", ())],
-        "parameters": {name: np.asarray(value).tolist() for name, value in chosen.items()},
+        "parameters": _chosen(model),
         "columns": [],
     }
 
 
-def _same(value: Any, default: Any) -> bool:
-    return bool(np.array_equal(value, default)) if isinstance(value, np.ndarray) else bool(value == default)
+def _of_sentences(header: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    """Return the facts of a model that reads sentences, which knows words in place of columns."""
+    return {
+        "class": header["class"],
+        "format": header["format"],
+        "pellucid": header["pellucid"],
+        "task": "classification of pairs" if model.n_sides_ == 2 else "classification of sentences",
+        "classes": list(model.classes_),
+        "words": len(model.vocabulary_),
+        "weights": sum(weight.numel() for weight in model.model_.parameters()),
+        "epochs": int(model.n_iter_),
+        "loss": model.loss_curve_[-1] if model.loss_curve_ else None,
+        "parameters": _chosen(model),
+        "columns": [],
+    }
 
 
 def _brief(value: Any) -> str:

@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from pellucid.language import say
 from pellucid.saving import read_header, save
 from pellucid.scaling.processes import launched
 
-__all__ = ["Order", "train"]
+__all__ = ["Order", "ctrl_c_heard", "destination", "report_epoch", "train"]
 
 PATIENCE = 20  # epochs without improvement
 ROWS_FOR_EARLY_STOPPING = 200  # below, a tenth of the rows decides nothing
@@ -73,7 +73,7 @@ def train(order: Order, *, json: bool) -> None:
     here = launched()
     if here.size > 1 and order.engine != "torch":
         raise InvalidArgumentError(say("{n} processes need --engine torch", n=here.size))
-    out = _destination(order)
+    out = destination(order.out or Path(f"{order.file.stem}.pellucid"))
     layers = _layers(order.hidden)
     material = _material(read_table(order.file), order)
     for line in material.report:
@@ -94,9 +94,8 @@ def train(order: Order, *, json: bool) -> None:
         display.show(*_as_text(model, judged, out))
 
 
-def _destination(order: Order) -> Path:
+def destination(out: Path) -> Path:
     """Return where the model goes, refusing now what would only fail after the training."""
-    out = order.out or Path(f"{order.file.stem}.pellucid")
     if out.is_dir():
         raise InvalidArgumentError(say("--out must name a file, {path} is a folder", path=out))
     if not out.parent.is_dir():
@@ -161,19 +160,23 @@ def _learn(model: Any, X: np.ndarray, y: np.ndarray, order: Order) -> bool:
     """Train; show the epochs as a bar on a terminal, elsewhere now and then as a line. False: interrupted."""
     from pellucid.scaling.checkpoint import Checkpoint
 
-    bar = sys.stderr.isatty()
     checkpoint = Checkpoint(order.checkpoint, order.checkpoint_every) if order.checkpoint is not None else None
-    with _warnings_told_otherwise(), _ctrl_c_heard(), display.progress_bar(say("training")) as progress:
+    with _warnings_told_otherwise(), ctrl_c_heard(), display.progress_bar(say("training")) as progress:
         try:
             with closing(model.steps(X, y, checkpoint=checkpoint)) as steps:
                 for step in steps:
                     text = say("epoch {n}, loss {loss:.4f}", n=step.epoch, loss=step.loss)
-                    progress(step.epoch / order.epochs, text)
-                    if not bar and re.fullmatch("[125]0*", str(step.epoch)):
-                        display.note(text)
+                    report_epoch(progress, step.epoch, order.epochs, text)
         except KeyboardInterrupt:
             return False
     return not getattr(model, "interrupted_", False)
+
+
+def report_epoch(progress: Callable[[float, str], None], epoch: int, epochs: int, text: str) -> None:
+    """Show how far the training is: in the bar on a terminal, elsewhere now and then as a line."""
+    progress(epoch / epochs, text)
+    if not sys.stderr.isatty() and re.fullmatch("[125]0*", str(epoch)):
+        display.note(text)
 
 
 @contextmanager
@@ -188,7 +191,7 @@ def _warnings_told_otherwise() -> Iterator[None]:
 
 
 @contextmanager
-def _ctrl_c_heard() -> Iterator[None]:
+def ctrl_c_heard() -> Iterator[None]:
     """Let Ctrl-C reach the training as KeyboardInterrupt, unless it is ignored."""
     previous = signal.getsignal(signal.SIGINT)
     if previous is not signal.SIG_IGN:

@@ -65,6 +65,7 @@ def train(
     rate: Callable[[int], float],
     weight_decay: float = 0.0,
     clip: float = math.inf,
+    optimizer: Any = None,
     checkpoint: Checkpoint | None = None,
     identity: Mapping[str, Any] | None = None,
     rng: np.random.Generator | None = None,
@@ -72,8 +73,8 @@ def train(
     """Train by AdamW and yield, after each epoch, its mean loss and the largest norm that a gradient had.
 
     ``batches()`` gives the batches of one epoch; ``loss(batch)`` their mean loss and how many examples it is of.
-    Gradients longer than ``clip`` are shortened to it. Raises DivergenceError before a weight leaves the finite
-    numbers.
+    Gradients longer than ``clip`` are shortened to it. An ``optimizer`` that is given goes on in AdamW's place.
+    Raises DivergenceError before a weight leaves the finite numbers.
 
     Under ``torchrun`` the processes share each batch. A ``checkpoint`` keeps what is needed to go on bit for bit,
     also ``rng``, from which ``batches`` draws; ``identity`` says of what run it is. Epochs that are past when it
@@ -83,7 +84,8 @@ def train(
 
     together = join()
     weights = [weight for weight in module.parameters() if weight.numel()]
-    optimizer = torch.optim.AdamW(weights, rate(0), weight_decay=weight_decay)
+    if optimizer is None:
+        optimizer = torch.optim.AdamW(weights, rate(0), weight_decay=weight_decay)
     run = Run(module, optimizer, rng)
     if checkpoint is not None and (found := checkpoint.resume(identity or {}, together)):
         run.load(*found)
