@@ -285,7 +285,7 @@ def cnn_filters(result: Result) -> Picture:
     """Draw the patterns that the first convolution looks for."""
     kernels = result.payload["model"].coefs_[0]  # (O, C, k, k)
     patterns = kernels.reshape(-1, kernels.shape[2] * kernels.shape[3])
-    figure = picture(8, 3.2)
+    figure = picture(10.5, 3.6)
     axes = figure.subplots()
     panels.tiles(axes, patterns.T, columns=min(8, len(patterns)))
     _heading(figure, say("What the first convolution looks for: ink at orange says yes, ink at blue says no"))
