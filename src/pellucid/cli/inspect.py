@@ -67,7 +67,7 @@ def _of_memory(header: Mapping[str, Any], model: Any, chosen: dict[str, Any]) ->
         "task": "associative memory",
         "units": int(model.n_features_in_),
         "patterns": int(model.n_patterns_),
-        "form": model.form_,
+        "form": getattr(model, "form_", None),
         "features": [str(name) for name in getattr(model, "feature_names_in_", ())],
         "parameters": {name: np.asarray(value).tolist() for name, value in chosen.items()},
         "columns": [],

@@ -22,6 +22,7 @@ from pellucid.saving.file import check_finite, read_file, write_file
 __all__ = ["decode", "encode", "expect_names", "expect_shape", "load", "read_header", "save"]
 
 MODELS = {
+    "DenseAssociativeMemory": "pellucid.networks.dense_memory",
     "HopfieldNetwork": "pellucid.networks.hopfield",
     "BernoulliRBM": "pellucid.networks.rbm",
     "GaussianRBM": "pellucid.networks.rbm",
