@@ -51,8 +51,8 @@ def energies(result: Result) -> Picture:
     counts = [payload["found"][kind] for kind in kinds]
     right.bar(list(kinds.values()), counts, color=list(COLOURS.values()))
     right.bar_label(right.containers[0], padding=2)
-    right.set_ylabel(say("runs"))
-    right.set_title(say("Where {n} random states come to rest: {p} patterns", n=sum(counts), p=payload["n_spurious"]))
+    right.set_ylabel(say("runs, {p} patterns stored", p=payload["n_spurious"]))
+    right.set_title(say("Where {n} random states come to rest", n=sum(counts)))
     return figure
 
 
