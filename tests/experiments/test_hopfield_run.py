@@ -1,6 +1,7 @@
 """The Hopfield experiment, in its short form, keeps its figures, and its pictures are drawn."""
 
 import json
+from itertools import product
 
 import numpy as np
 import pytest
@@ -41,6 +42,15 @@ def test_the_crossing_lies_on_the_line_between_two_loads():
     assert hopfield.crossing(np.array([0.1, 0.2, 0.3]), np.array([1.0, 0.96, 0.94])) == pytest.approx(0.25)
 
 
+def test_three_letters_leave_their_inverses_and_eight_mixtures_stable_too(result):
+    states, kinds, counts = result.payload["rests"]
+    assert {kind: int((kinds == kind).sum()) for kind in set(kinds)} == {"stored": 3, "inverse": 3, "mixture": 8}
+    assert counts.sum() == 500
+    stored = hopfield.letters()[["ABCDEFGHIJKLMNOPQRSTUVWXYZ".index(name) for name in "AJX"]]
+    wanted = {np.sign(stored.T @ signs).tobytes() for signs in np.array(list(product((-1, 1), repeat=3)), np.int8)}
+    assert {state.tobytes() for state in states[kinds == "mixture"]} == wanted
+
+
 def test_its_pictures_are_drawn(result, tmp_path):
     names = [path.name for path in figures(result, tmp_path)]
-    assert names == [f"hopfield-{name}.png" for name in ("recall", "energies", "landscape", "capacity")]
+    assert names == [f"hopfield-{name}.png" for name in ("recall", "energies", "spurious", "landscape", "capacity")]

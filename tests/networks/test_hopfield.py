@@ -389,3 +389,70 @@ def test_a_file_sets_no_attribute_that_a_network_does_not_keep():
 def test_a_single_share_is_refused_for_a_basin():
     with pytest.raises(InvalidArgumentError, match=r"shares must be a list of numbers .* got 0.1; use \[0.1\]"):
         fitted(signs((4, 30))).basin(0.1)
+
+
+def test_named_columns_are_asked_for_once_and_never_by_inner_calls():
+    X = pd.DataFrame(signs((3, 40)), columns=[f"unit {i}" for i in range(40)])
+    model = HopfieldNetwork(random_state=0).fit(X)  # warnings are errors
+    bare = HopfieldNetwork(random_state=0).fit(X.to_numpy())
+    np.testing.assert_array_equal(model.basin([0.0, 0.3], 2), bare.basin([0.0, 0.3], 2))
+    for named, unnamed in zip(model.fixed_points(20), bare.fixed_points(20), strict=True):
+        np.testing.assert_array_equal(named, unnamed)
+    *_, last = model.steps(X[:1])
+    assert last.energy == model.trace(X[:1])["rest_energy"] == model.energy(X[:1])[0]
+    for act in (model.steps, model.trace):
+        with pytest.raises(InvalidDataError, match=r"x must be one state \(N,\), got 2 rows; take them one by one"):
+            act(X[:2])
+
+
+def test_basins_and_fixed_points_are_those_of_recall_in_nought_and_one_too():
+    X = signs((4, 60))
+    bipolar, binary = fitted(X), fitted((X + 1) // 2, states="binary")
+    states, kinds, counts = bipolar.fixed_points(40, 5)
+    same, same_kinds, same_counts = binary.fixed_points(40, 5)
+    np.testing.assert_array_equal(same, (states + 1) // 2)
+    np.testing.assert_array_equal(same_kinds, kinds)
+    np.testing.assert_array_equal(same_counts, counts)
+    np.testing.assert_array_equal(binary.basin([0.1, 0.4], 3), bipolar.basin([0.1, 0.4], 3))
+    generator = np.random.RandomState(0)
+    wanted = [bipolar.score(corrupted(np.repeat(X, 3, axis=0), share, generator), np.repeat(X, 3, axis=0))
+              for share in (0.1, 0.4)]  # fmt: skip
+    np.testing.assert_array_equal(bipolar.basin([0.1, 0.4], 3), wanted)
+
+
+def test_weights_and_biases_too_large_for_a_finite_energy_are_refused():
+    W = np.full((200, 200), 1e307)
+    np.fill_diagonal(W, 0)
+    with pytest.raises(InvalidDataError, match=r"weights must leave the energy finite, got values up to 1e\+307"):
+        HopfieldNetwork.from_weights(W)
+    with pytest.raises(InvalidArgumentError, match=r"bias must leave the energy finite, got values up to 1e\+308"):
+        HopfieldNetwork(bias=np.full(40, 1e308)).fit(signs((3, 40)))
+    W = np.array([[0, 1e300], [1e300, 0]])
+    assert np.isfinite(HopfieldNetwork.from_weights(W).energy([[1, 1]])).all()
+
+
+def test_runs_that_stop_before_their_rest_say_so():
+    X = signs((9, 60))
+    with pytest.warns(PellucidWarning, match=r"3 of 3 rows still changed at the end .*1 sweeps\); raise max_iter"):
+        found = fitted(X, max_iter=1).settle(signs((3, 60), 4))
+    assert found.outcome.tolist() == ["unsettled"] * 3
+
+
+def test_storkey_and_the_pseudo_inverse_hold_more_than_hebb():
+    X = signs((60, 100))
+    stable = [fitted(X, rule).is_stable(X).mean() for rule in RULES]
+    assert stable[0] < stable[1] < stable[2] == 1
+
+
+def test_random_orders_follow_the_seed():
+    X, starts = signs((12, 60)), signs((30, 60), 5)
+    first, again, other = (fitted(X, random_state=seed).predict(starts) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_frames_of_polars_recall_the_same():
+    polars = pytest.importorskip("polars")
+    X = signs((4, 30))
+    frame = polars.DataFrame(X, schema=[f"unit {i}" for i in range(30)])
+    np.testing.assert_array_equal(fitted(frame).predict(frame), fitted(X).predict(X))

@@ -395,6 +395,6 @@ def test_a_digest_in_capitals_is_refused(path):
 
 def test_the_listed_classes_are_those_of_the_package():
     assert {name for name in saving.MODELS if name != "Line"} == {
-        "BernoulliRBM", "GaussianRBM", "HopfieldNetwork", "MLPClassifier", "MLPRegressor", "Neuron",
-        "SPINNClassifier",
+        "BernoulliRBM", "CNNClassifier", "DenseAssociativeMemory", "GaussianRBM", "HopfieldNetwork", "MLPClassifier",
+        "MLPRegressor", "Neuron", "SPINNClassifier",
     }  # fmt: skip

@@ -33,3 +33,11 @@ def test_inspect_tells_units_and_patterns_of_a_memory(tmp_path, capsys):
     assert facts["parameters"]["rule"] == "pseudo_inverse"
     inspect(tmp_path / "m.pellucid", json=False)
     assert "bias=(100)" in capsys.readouterr().out
+
+
+def test_inspect_tells_units_and_patterns_of_a_dense_memory(tmp_path, capsys):
+    pellucid.save(DenseAssociativeMemory("exponential", beta=20.0).fit(letters()), tmp_path / "m.pellucid")
+    inspect(tmp_path / "m.pellucid", json=True)
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["class"], facts["units"], facts["patterns"]) == ("DenseAssociativeMemory", 100, 26)
+    assert facts["parameters"] == {"interaction": "exponential", "beta": 20.0}

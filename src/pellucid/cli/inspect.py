@@ -78,7 +78,7 @@ def _of_memory(header: Mapping[str, Any], model: Any) -> dict[str, Any]:
         "task": "associative memory",
         "units": int(model.n_features_in_),
         "patterns": int(model.n_patterns_),
-        "form": model.form_,
+        "form": getattr(model, "form_", None),
         "features": [str(name) for name in getattr(model, "feature_names_in_", ())],
         "parameters": _chosen(model),
         "columns": [],

@@ -302,6 +302,12 @@ class HopfieldNetwork(BaseEstimator):
                 f"weights must be symmetric, got {W[i, j]:g} at row {i}, column {j} but {W[j, i]:g} at row {j}, "
                 f"column {i}; use (weights + weights.T) / 2"
             )
+        with np.errstate(over="ignore"):
+            total = np.abs(W).sum()
+        if not np.isfinite(total):
+            raise InvalidDataError(
+                f"weights must leave the energy finite, got values up to {np.abs(W).max():g}; scale them down"
+            )
         if network.form == "factor":
             raise InvalidArgumentError("form must be auto or matrix for weights given by hand, got 'factor'")
         network.n_features_in_, network.rule_ = len(W), network.rule
@@ -328,6 +334,12 @@ class HopfieldNetwork(BaseEstimator):
             if bias.shape != (self.n_features_in_,):
                 raise InvalidArgumentError(
                     f"bias must be of shape ({self.n_features_in_},), one a unit; got {bias.shape}"
+                )
+            with np.errstate(over="ignore"):
+                total = len(bias) * np.abs(bias).sum()
+            if not np.isfinite(total):
+                raise InvalidArgumentError(
+                    f"bias must leave the energy finite, got values up to {np.abs(bias).max():g}; scale it down"
                 )
 
     def _bipolar(self, X: Any, *, reset: bool) -> np.ndarray:
@@ -546,7 +558,11 @@ class HopfieldNetwork(BaseEstimator):
         Warns where rows do not come to rest: two states that take turns, or ``max_iter`` sweeps.
         """
         check_is_fitted(self)
-        S = self._bipolar(X, reset=False)
+        found = self._settle(self._bipolar(X, reset=False))
+        return found._replace(states=(found.states + 1) // 2) if self.states == "binary" else found
+
+    def _settle(self, S: np.ndarray) -> Recall:
+        """Run each row of S (n, N) of ±1 to its rest, in place."""
         found = self._synchronous(S) if self.update == "synchronous" else self._asynchronous(S)
         for outcome, words in (("cycle", "take turns between two states"), ("unsettled", "still changed at the end")):
             if count := int((found.outcome == outcome).sum()):
@@ -554,9 +570,9 @@ class HopfieldNetwork(BaseEstimator):
                 warnings.warn(
                     f"{count} of {len(S)} rows {words} (at most {self.max_iter} sweeps); {mend}",
                     PellucidWarning,
-                    stacklevel=3,
+                    stacklevel=4,
                 )
-        return found._replace(states=(found.states + 1) // 2) if self.states == "binary" else found
+        return found
 
     def _asynchronous(self, S: np.ndarray) -> Recall:
         n = len(S)
@@ -668,9 +684,15 @@ class HopfieldNetwork(BaseEstimator):
         Synchronous updates yield a Step a sweep, with the ``field`` (N,) and ``flipped`` (N,) of all units.
         """
         check_is_fitted(self)
-        x = np.asarray(x)
-        s = self._bipolar(x[None] if x.ndim == 1 else x, reset=False)[0]
+        s = self._one(x)[0]
         return self._all_at_once(s) if self.update == "synchronous" else self._one_by_one(s)
+
+    def _one(self, x: Any) -> np.ndarray:
+        """Return one state x (N,), or the only row of x (1, N), as ±1 (1, N)."""
+        S = self._bipolar(x if np.ndim(x) == 2 else np.asarray(x)[None], reset=False)
+        if len(S) != 1:
+            raise InvalidDataError(f"x must be one state (N,), got {len(S)} rows; take them one by one")
+        return S
 
     def _one_by_one(self, s: np.ndarray) -> Iterator[Step]:
         bias, slack, scale = self._bias(), self._slack(), self._scale
@@ -731,8 +753,7 @@ class HopfieldNetwork(BaseEstimator):
     def trace(self, x: Any) -> Trace:
         """Return one state x (N,), its overlaps, fields and energy, and the same where it comes to rest."""
         check_is_fitted(self)
-        x = np.asarray(x)
-        s = self._bipolar(x[None] if x.ndim == 1 else x, reset=False)[:1]
+        s = self._one(x)
         raw = self._raw_fields(s)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PellucidWarning)  # how it ended is one of the records
@@ -765,7 +786,10 @@ class HopfieldNetwork(BaseEstimator):
         """
         check_is_fitted(self)
         check_number("closeness", closeness, 0, 1)
-        S, N = self._bipolar(X, reset=False), self.n_features_in_
+        return self._kinds(self._bipolar(X, reset=False), closeness)
+
+    def _kinds(self, S: np.ndarray, closeness: float = 0.95) -> np.ndarray:
+        N = self.n_features_in_
         kinds = np.full(len(S), "other", dtype="<U7")
         for row, s in enumerate(S):
             m = self._units.T.astype(np.int32) @ s.astype(np.int32)  # (P,)
@@ -790,10 +814,9 @@ class HopfieldNetwork(BaseEstimator):
         check_is_fitted(self)
         check_number("n", n, 1, integer=True)
         starts = check_seed(random_state).randint(2, size=(n, self.n_features_in_)).astype(np.int8)
-        states, counts = np.unique(
-            self.predict(starts if self.states == "binary" else 2 * starts - 1), axis=0, return_counts=True
-        )
-        return states, self.classify(states), counts
+        states, counts = np.unique(self._settle(2 * starts - 1).states, axis=0, return_counts=True)
+        kinds = self._kinds(states)
+        return (states + 1) // 2 if self.states == "binary" else states, kinds, counts
 
     def basin(self, shares: Any, repeats: int = 10, random_state: Any = 0) -> np.ndarray:
         """Return for each corrupted share how many of the patterns come back, all units right, (len(shares),)."""
@@ -804,12 +827,11 @@ class HopfieldNetwork(BaseEstimator):
                 f"shares must be a list of numbers from 0 to 1, got {shares!r}; use [{shares!r}]"
             )
         generator = check_seed(random_state)
-        patterns = np.repeat(self.patterns_, repeats, axis=0)
+        patterns = np.ascontiguousarray(np.repeat(self.patterns_, repeats, axis=0))
         found = []
         for share in shares:
-            noisy = corrupted(patterns, float(share), generator)
-            given, wanted = ((noisy + 1) // 2, (patterns + 1) // 2) if self.states == "binary" else (noisy, patterns)
-            found.append(self.score(given, wanted))
+            states = self._settle(corrupted(patterns, float(share), generator)).states
+            found.append((states == patterns).all(axis=1).mean())
         return np.array(found)
 
     # -- saving ----------------------------------------------------------------------------------------------
@@ -850,6 +872,7 @@ class HopfieldNetwork(BaseEstimator):
         network._bits = packed(patterns)
         if entries["has_bias"]:
             network.bias = expect_shape(arrays, "bias", (N,))
+            network._check_bias()
         if weighty:
             network._W = expect_shape(arrays, "weights", (N, N))
             if (network._W != network._W.T).any() or np.diag(network._W).any():

@@ -23,6 +23,7 @@ __all__ = ["decode", "encode", "expect_names", "expect_shape", "load", "read_hea
 
 MODELS = {
     "CNNClassifier": "pellucid.networks.cnn",
+    "DenseAssociativeMemory": "pellucid.networks.dense_memory",
     "HopfieldNetwork": "pellucid.networks.hopfield",
     "BernoulliRBM": "pellucid.networks.rbm",
     "GaussianRBM": "pellucid.networks.rbm",

@@ -379,6 +379,7 @@ _GALLERY: Mapping[str, Mapping[str, Draw]] = {
     "hopfield": {
         "recall": memories.recall,
         "energies": memories.energies,
+        "spurious": memories.spurious,
         "landscape": memories.landscape,
         "capacity": memories.capacity,
     },

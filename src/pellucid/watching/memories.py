@@ -7,9 +7,11 @@ import numpy as np
 from pellucid.experiments import Result
 from pellucid.language import say
 from pellucid.watching import panels
-from pellucid.watching.style import BLUE, CYCLE, GREEN, MUTED, ORANGE, Picture, picture
+from pellucid.watching.style import BLUE, CYCLE, GREEN, INK, MUTED, ORANGE, Picture, picture
 
-__all__ = ["capacity", "energies", "landscape", "recall"]
+__all__ = ["capacity", "energies", "landscape", "recall", "spurious"]
+
+COLOURS = {"stored": GREEN, "inverse": BLUE, "mixture": ORANGE, "other": MUTED}
 
 
 def recall(result: Result) -> Picture:
@@ -45,15 +47,39 @@ def energies(result: Result) -> Picture:
     left.set(xlabel=say("unit visited"), ylabel=say("energy"))
     left.set_title(say("The energy never rises: {n} rises in all", n=result.metrics["energy_increases"]))
     left.legend()
-    kinds = {
-        "stored": say("stored"), "inverse": say("inverse"), "mixture": say("mixture"), "other": say("other"),
-    }  # fmt: skip
+    kinds = _kinds()
     counts = [payload["found"][kind] for kind in kinds]
-    right.bar(list(kinds.values()), counts, color=[GREEN, BLUE, ORANGE, MUTED])
+    right.bar(list(kinds.values()), counts, color=list(COLOURS.values()))
     right.bar_label(right.containers[0], padding=2)
-    right.set_ylabel(say("runs"))
+    right.set_ylabel(say("runs, {p} patterns stored", p=payload["n_spurious"]))
     right.set_title(say("Where {n} random states come to rest", n=sum(counts)))
     return figure
+
+
+def spurious(result: Result) -> Picture:
+    """Draw every state in which random ones come to rest where three letters are stored: more than was stored."""
+    states, kinds, counts = result.payload["rests"]
+    names = _kinds()
+    places = sorted(range(len(states)), key=lambda k: (list(names).index(kinds[k]), -counts[k]))
+    columns = 7
+    rows = -(-len(places) // columns)
+    figure = picture(1.5 * columns, 1.6 * rows + 0.6)
+    figure.suptitle(
+        say("{p} letters are stored, and {n} states are stable", p=(kinds == "stored").sum(), n=len(states)),
+        x=0.012, ha="left",
+    )  # fmt: skip
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[len(places) :]:
+        axes.set_axis_off()
+    for axes, k in zip(grid, places, strict=False):
+        panels.image(axes, (states[k] + 1) / 2, f"{names[kinds[k]]}: {counts[k]}", colour=COLOURS[kinds[k]])
+    return figure
+
+
+def _kinds() -> dict[str, str]:
+    return {
+        "stored": say("stored"), "inverse": say("inverse"), "mixture": say("mixture"), "other": say("other"),
+    }  # fmt: skip
 
 
 def landscape(result: Result) -> Picture:
@@ -80,7 +106,8 @@ def capacity(result: Result) -> Picture:
     left, right = figure.subplots(1, 2)
     left.plot(100 * payload["shares"], payload["basin"], "o-", color=BLUE)
     left.set(xlabel=say("units turned over, %"), ylabel=say("share recalled, every unit right"), ylim=(-0.03, 1.05))
-    left.set_title(say("How far a memory reaches"))
+    P, N = payload["patterns"].shape
+    left.set_title(say("How far a memory reaches: {p} patterns in {n} units", p=P, n=N))
     for (size, overlaps), colour in zip(payload["overlaps"].items(), CYCLE, strict=False):
         right.plot(payload["loads"], overlaps, "o-", color=colour, markersize=4, label=f"N = {size}")
     _mark(right)
@@ -91,6 +118,6 @@ def capacity(result: Result) -> Picture:
 
 
 def _mark(axes: Any) -> None:
-    axes.axvline(0.138, color=ORANGE, linestyle="--", linewidth=1.5)
+    axes.axvline(0.138, color=INK, linestyle="--", linewidth=1.5)
     place: Any = np.float64(0.1395)
-    axes.text(place, axes.get_ylim()[1], "0.138", color=ORANGE, va="top")
+    axes.text(place, axes.get_ylim()[1], "0.138", color=INK, va="top")
