@@ -24,7 +24,9 @@ def printed(room, **options):
 
 
 def test_an_unknown_room_is_refused_with_those_there_are():
-    with pytest.raises(InvalidArgumentError, match=r"room must be one of neuron, .*, digits, hopfield, got 'kitchen'"):
+    with pytest.raises(
+        InvalidArgumentError, match=r"room must be one of neuron, .*, digits, hopfield, spinn, got 'kitchen'"
+    ):
         watch("kitchen")
 
 

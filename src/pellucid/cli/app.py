@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from pellucid.cli.spinn_app import spinn_app
 from pellucid.language import say
 
 __all__ = ["app"]
 
 # Plain help: typer's boxes would double the time that `pellucid --help` takes, and read badly aloud.
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app.add_typer(spinn_app, name="spinn", help=say("Read sentences: train, evaluate, predict, parse."))
 
 
 class Task(StrEnum):
@@ -95,7 +97,7 @@ def run(
 
 @app.command(help=say("Watch a network learn, one step at a key."))
 def watch(
-    room: Annotated[str, Argument(metavar="ROOM", help="neuron, two-layer, xor, digits, hopfield")],
+    room: Annotated[str, Argument(metavar="ROOM", help="neuron, two-layer, xor, digits, hopfield, spinn")],
     *,
     seed: AnySeed = None,
 ) -> None:

@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from pellucid.errors import InvalidArgumentError, ModelFileError
 from pellucid.language import say
 from pellucid.saving import read_header, save
 
-__all__ = ["Order", "train"]
+__all__ = ["Order", "ctrl_c_heard", "destination", "report_epoch", "train"]
 
 PATIENCE = 20  # epochs without improvement
 ROWS_FOR_EARLY_STOPPING = 200  # below, a tenth of the rows decides nothing
@@ -66,7 +66,7 @@ class Material:
 def train(order: Order, *, json: bool) -> None:
     """Read, split, scale, train, save, judge on the test rows; Ctrl-C while it trains saves what there is."""
     begin = perf_counter()
-    out = _destination(order)
+    out = destination(order.out or Path(f"{order.file.stem}.pellucid"))
     layers = _layers(order.hidden)
     material = _material(read_table(order.file), order)
     for line in material.report:
@@ -85,9 +85,8 @@ def train(order: Order, *, json: bool) -> None:
         display.show(*_as_text(model, judged, out))
 
 
-def _destination(order: Order) -> Path:
+def destination(out: Path) -> Path:
     """Return where the model goes, refusing now what would only fail after the training."""
-    out = order.out or Path(f"{order.file.stem}.pellucid")
     if out.is_dir():
         raise InvalidArgumentError(say("--out must name a file, {path} is a folder", path=out))
     if not out.parent.is_dir():
@@ -149,18 +148,22 @@ def _center_and_spread(material: Material) -> tuple[float, float]:
 
 def _learn(model: Any, X: np.ndarray, y: np.ndarray, epochs: int) -> bool:
     """Train; show the epochs as a bar on a terminal, elsewhere now and then as a line. False: interrupted."""
-    bar = sys.stderr.isatty()
-    with _warnings_told_otherwise(), _ctrl_c_heard(), display.progress_bar(say("training")) as progress:
+    with _warnings_told_otherwise(), ctrl_c_heard(), display.progress_bar(say("training")) as progress:
         try:
             with closing(model.steps(X, y)) as steps:
                 for step in steps:
                     text = say("epoch {n}, loss {loss:.4f}", n=step.epoch, loss=step.loss)
-                    progress(step.epoch / epochs, text)
-                    if not bar and re.fullmatch("[125]0*", str(step.epoch)):
-                        display.note(text)
+                    report_epoch(progress, step.epoch, epochs, text)
         except KeyboardInterrupt:
             return False
     return not getattr(model, "interrupted_", False)
+
+
+def report_epoch(progress: Callable[[float, str], None], epoch: int, epochs: int, text: str) -> None:
+    """Show how far the training is: in the bar on a terminal, elsewhere now and then as a line."""
+    progress(epoch / epochs, text)
+    if not sys.stderr.isatty() and re.fullmatch("[125]0*", str(epoch)):
+        display.note(text)
 
 
 @contextmanager
@@ -175,7 +178,7 @@ def _warnings_told_otherwise() -> Iterator[None]:
 
 
 @contextmanager
-def _ctrl_c_heard() -> Iterator[None]:
+def ctrl_c_heard() -> Iterator[None]:
     """Let Ctrl-C reach the training as KeyboardInterrupt, unless it is ignored."""
     previous = signal.getsignal(signal.SIGINT)
     if previous is not signal.SIG_IGN:

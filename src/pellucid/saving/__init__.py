@@ -28,6 +28,7 @@ MODELS = {
     "MLPClassifier": "pellucid.networks.mlp",
     "MLPRegressor": "pellucid.networks.mlp",
     "Neuron": "pellucid.networks.neuron",
+    "SPINNClassifier": "pellucid.networks.spinn",
 }
 FORMAT = 1
 RESERVED = ("class", "format", "pellucid")
@@ -48,7 +49,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
 
     """
     name = type(model).__name__
-    if MODELS.get(name) != type(model).__module__:
+    if name not in MODELS or getattr(import_module(MODELS[name]), name) is not type(model):
         raise InvalidArgumentError(
             f"model must be a {_known(' or ')} of Pellucid itself, got {type(model).__module__}.{name}; "
             "other objects can be pickled"

@@ -23,17 +23,19 @@ def train(
     rate: Callable[[int], float],
     weight_decay: float = 0.0,
     clip: float = math.inf,
+    optimizer: Any = None,
 ) -> Iterator[tuple[float, float]]:
     """Train by AdamW and yield, after each epoch, its mean loss and the largest norm that a gradient had.
 
     ``batches()`` gives the batches of one epoch; ``loss(batch)`` their mean loss and how many examples it is of.
-    Gradients longer than ``clip`` are shortened to it. Raises DivergenceError before a weight leaves the finite
-    numbers.
+    Gradients longer than ``clip`` are shortened to it. An ``optimizer`` that is given goes on in AdamW's place.
+    Raises DivergenceError before a weight leaves the finite numbers.
     """
     import torch
 
     weights = [weight for weight in module.parameters() if weight.numel()]
-    optimizer = torch.optim.AdamW(weights, rate(0), weight_decay=weight_decay)
+    if optimizer is None:
+        optimizer = torch.optim.AdamW(weights, rate(0), weight_decay=weight_decay)
     for epoch in range(epochs):
         module.train()
         for group in optimizer.param_groups:

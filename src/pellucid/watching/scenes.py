@@ -328,10 +328,72 @@ def hopfield(seed: int | None) -> Iterator[Scene]:
     yield Scene(say("At rest after {n} flips", n=flips), body(rest if flips else noisy, text, {}))
 
 
+def spinn(seed: int | None) -> Iterator[Scene]:
+    """A sentence that is read: the buffer empties, the stack grows and shrinks, and a tree is what remains."""
+    from pellucid.data.english import generate_english
+    from pellucid.networks.spinn import SPINNClassifier
+
+    seed = 0 if seed is None else seed
+    splits = generate_english({"train": 600, "test": 60}, random_state=seed)
+    learned, unseen = splits["train"], max(splits["test"].trees, key=len)
+    model = SPINNClassifier(
+        encoder="spinn", parses="predicted", hidden=20, embedding=16, tracker=12, mlp=32, batch_size=16, max_iter=4,
+        learning_rate_init=0.01, random_state=seed,
+    )  # fmt: skip
+    losses = []
+    for step in model.steps(learned, learned.y):
+        losses.append(step.loss)
+    trace = model.trace(unseen)
+    yield Scene(
+        say("A sentence that it has never read"),
+        Group(
+            Text(trace.title, style="bold"),
+            "",
+            say(
+                "It has learned to parse from {n} pairs of such sentences, and is given no brackets here.",
+                n=len(learned),
+            ),
+            say("SHIFT takes the first word of the buffer onto the stack; REDUCE makes one of its two uppermost."),
+            "",
+            Text.assemble(say("loss"), f"  {losses[-1]:.4f}  ", sparkline(losses)),
+        ),
+    )
+    for moment in trace.moments:
+        yield Scene(say("Step {n} of {total}", n=moment.number, total=len(trace.moments)), _moment_body(moment))
+    is_right = trace.tree == unseen
+    yield Scene(
+        say("The sentence is one tree"),
+        Group(
+            Text(trace.tree.draw()),
+            "",
+            say("It is the tree that was meant.") if is_right else say("It is not the tree that was meant:"),
+            *([] if is_right else [Text(unseen.draw())]),
+        ),
+    )
+
+
+def _moment_body(moment: Any) -> RenderableType:
+    words = Table(box=None, padding=(0, 2), show_header=False)
+    words.add_row(Text(say("buffer"), style=QUIET), Text(" ".join(moment.buffer) or "-"))
+    for name, p in zip(("SHIFT", "REDUCE"), moment.p, strict=True):
+        chosen = name == moment.name
+        words.add_row(
+            Text(name, style=f"bold {ORANGE}" if chosen else QUIET),
+            Text.assemble(bar(float(p), 24, ORANGE if chosen else BLUE), f" {p:.3f}"),
+        )
+    tracker = Text(say("tracker"), style=QUIET)
+    words.add_row(tracker, Field((moment.e[None] + 1) / 2, "signed"))
+    parts: list[RenderableType] = [words, "", Text(say("stack, its top last"), style=QUIET)]
+    for tree in moment.trees:
+        parts += ["", Text(tree.draw(), style=f"bold {ORANGE}" if tree is moment.trees[-1] else "")]
+    return Group(*parts)
+
+
 ROOMS: Mapping[str, Callable[[int | None], Iterator[Scene]]] = {
     "neuron": neuron,
     "two-layer": two_layer,
     "xor": xor,
     "digits": digits,
     "hopfield": hopfield,
+    "spinn": spinn,
 }

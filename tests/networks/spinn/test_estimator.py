@@ -95,7 +95,7 @@ def test_an_interrupt_leaves_a_model_that_predicts(logic, monkeypatch):
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(estimator, "_batches", interrupted)
+    monkeypatch.setattr(estimator, "batches", interrupted)
     with pytest.warns(PellucidWarning, match="interrupted"):
         model = small().fit(logic["train"], logic["train"].y)
     assert model.n_iter_ == 1
@@ -114,10 +114,10 @@ TREE = Tree.parse("( a b )")
 @pytest.mark.parametrize(
     ("X", "y", "words"),
     [
-        ([], [], "at least one tree"),
-        (["a b"], ["x"], "got str at row 0"),
+        ([], [], "at least one sentence"),
+        (["a b"], ["x"], "text at row 0, and this model reads given parses"),
         (TREE, ["x"], "got Tree"),
-        ([TREE, (TREE, TREE)], ["x", "y"], "either single trees or pairs"),
+        ([TREE, (TREE, TREE)], ["x", "y"], "either single sentences or pairs"),
         ([TREE, TREE], ["x"], "give one target a sample"),
         ([TREE, TREE], ["x", "x"], "two classes or more"),
         ([TREE, TREE], ["x", None], "None at row 1"),
@@ -131,7 +131,7 @@ def test_bad_input_is_refused_in_one_sentence(X, y, words):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"encoder": "lstm"}, {"hidden": 0}, {"clip": 0}, {"features": "x"}, {"multiply": 1}, {"max_iter": 1.5}]
+    "wrong", [{"encoder": "tree"}, {"hidden": 0}, {"clip": 0}, {"features": "x"}, {"multiply": 1}, {"max_iter": 1.5}]
 )
 def test_bad_parameters_are_refused(wrong):
     with pytest.raises(InvalidArgumentError, match=next(iter(wrong))):
@@ -140,5 +140,5 @@ def test_bad_parameters_are_refused(wrong):
 
 def test_a_pair_model_refuses_single_trees(logic):
     model = small(max_iter=1).fit(logic["train"], logic["train"].y)
-    with pytest.raises(InvalidDataError, match="pairs of trees as in fit"):
+    with pytest.raises(InvalidDataError, match="pairs of sentences as in fit"):
         model.predict([TREE])

@@ -196,10 +196,12 @@ def encode(
     *,
     made: Plan | None = None,
     share: bool = True,
+    wanted: np.ndarray | None = None,
 ) -> Encoded:
     """Return what ``machine`` returns, all sentences at once; gradients flow to the leaves and the cell.
 
-    ``made`` is a plan made beforehand (on another thread); then tokens and transitions are not looked at.
+    ``made`` is a plan made beforehand (on another thread); then tokens and transitions are not looked at. ``wanted``
+    are rows of its stack of states: then h holds these in place of the sentences.
     """
     if made is None:
         if transitions is None:
@@ -210,7 +212,8 @@ def encode(
             f"the plan is for {made.leaves} leaves {'with' if made.buffer.size else 'without'} tracker, "
             f"got {len(leaves)} leaves and tracker={cell.tracker}; make another by plan()"
         )
-    h, e = _Encode.apply(leaves, cell.W, cell.b, cell.V, cell.d, made, made.roots, cell.multiply)
+    rows = made.roots if wanted is None else wanted
+    h, e = _Encode.apply(leaves, cell.W, cell.b, cell.V, cell.d, made, rows, cell.multiply)
     logits = None
     if cell.predict:
         logits = e[torch.from_numpy(made.row_of).to(e.device)] @ cell.U + cell.u

@@ -1,58 +1,149 @@
-"""``SPINNClassifier``: trees, or pairs of trees, to labels, as a scikit-learn estimator. Their parses are given."""
+"""``SPINNClassifier``: sentences, or pairs of sentences, to labels, as a scikit-learn estimator."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
+from pellucid.data.vectors import Vectors, read_vectors
 from pellucid.data.vocabulary import Vocabulary
-from pellucid.errors import InvalidDataError, InvalidDataTypeError, PellucidWarning
-from pellucid.learning.estimator import check_boolean, check_choice, check_number, check_seed, class_labels
+from pellucid.errors import InvalidArgumentError, InvalidDataError, ModelFileError, PellucidWarning
+from pellucid.learning.callback import CallbackSupport, told
+from pellucid.learning.estimator import (
+    check_boolean,
+    check_choice,
+    check_number,
+    check_seed,
+    class_labels,
+    unchanged_by_errors,
+)
 from pellucid.learning.step import Step
 from pellucid.learning.threads import limited_threads
-from pellucid.networks.spinn.model import ENCODERS, FEATURES, Side, TreeClassifier
+from pellucid.networks.spinn.examples import (
+    Sentence,
+    batches,
+    both_ways,
+    examples,
+    node_labels,
+    sentence,
+    sides,
+    words_of,
+)
+from pellucid.networks.spinn.model import ENCODERS, FEATURES, TREE_ENCODERS, Side, TreeClassifier
+from pellucid.saving import expect_names, expect_shape
+from pellucid.scaling.averaging import Average
 from pellucid.scaling.loop import cosine, train
 from pellucid.trees import Tree
 
 __all__ = ["SPINNClassifier"]
 
-POOL = 20  # batches that are drawn together and cut by length
 AT_ONCE = 512  # examples that are predicted together
+SOLVERS = ("adamw", "rmsprop")
+SCHEDULES = ("cosine", "constant", "step")
+PARSES = ("given", "predicted")
+SIZES = ("hidden", "embedding", "tracker", "mlp", "batch_size", "max_iter", "beam", "min_count", "step_size")
+FRACTIONS = ("dropout_embedding", "dropout", "word_dropout", "averaging")
 
 
-class SPINNClassifier(ClassifierMixin, BaseEstimator):
-    """A classifier of trees (``Tree``) or of pairs of trees (premise, hypothesis), whose parses are given.
+@dataclass(frozen=True)
+class Material:
+    """What an epoch learns from: sentences by side, each one's target, or those of its nodes; and what is held out."""
+
+    sides: list[Side]
+    targets: np.ndarray
+    nodes: list[np.ndarray] | None
+    lengths: np.ndarray
+    held_out: tuple[list[tuple[Sentence, ...]], np.ndarray] | None
+
+
+class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
+    """A classifier of sentences or of pairs (premise, hypothesis): trees (``Tree``), or plain text.
+
+    A text goes through ``data/tokenizing.py``. It can be classified where the encoder knows no tree, or where the
+    model finds its own parses; to learn, trees are needed wherever trees are read.
 
     Parameters
     ----------
-    encoder : {"treelstm", "spinn", "sum"}, default="treelstm"
-        Without tracker, with it, or the sum of the words, which knows no tree.
+    encoder : {"treelstm", "spinn", "lstm", "gru", "rnn", "sum"}, default="treelstm"
+        Shift and reduce without tracker, with it; a recurrent network over the words; their sum.
+    parses : {"given", "predicted"}, default="given"
+        Whether sentences are read by the transitions that come with them, or by the model's own, which ``spinn``
+        learns from those given in training.
+    transition_weight : float, default=1.0
+        How much the transition loss counts beside that of the labels (the paper's alpha; its mean, not its sum).
+    beam : int, default=1
+        How many beginnings of a parse are kept where the model finds its own; 1: the likeliest step each time.
     hidden : int, default=50
         H, the size of a state.
     embedding : int, default=50
-        The size of a word's vector.
+        The size of a word's vector, where no ``vectors`` are given.
     tracker : int, default=16
         The size of the tracker of ``spinn``.
     multiply : bool, default=True
         Whether Reduce sees h_left · h_right too.
     mlp : int, default=100
-        Hidden units of the head.
+        Units of each layer of the head.
+    mlp_layers : int, default=1
+        Layers of the head before the last, linear one.
     features : {"symmetric", "plain"}, default="symmetric"
         What the head sees of a pair beside both: their difference without its sign, or with it.
+    vectors : path or Vectors, optional
+        Pretrained word vectors in GloVe's format. Of a file those of the words in training (and in ``X_val``) are
+        read; all the words of a ``Vectors`` are known afterwards. The vector of unknown words is then zero.
+    freeze_vectors : bool, default=True
+        Whether pretrained vectors stay as they are.
+    lowercase : bool, default=False
+        Whether words are put in small letters.
+    min_count : int, default=1
+        Words seen less often in training are unknown.
+    dropout_embedding, dropout : float, default=0.0
+        The share of the numbers that are left out at random in training: of projected words; in the head.
+    word_dropout : float, default=0.0
+        The share of words that are read as unknown in training.
+    batch_norm : bool, default=False
+        Whether the projected words and each layer of the head are normalised over the batch.
+    every_node : bool, default=False
+        Whether every labelled node of a tree is learned (SST), not the root alone; -1 labels none.
+    mirror : mapping of labels to labels, optional
+        For each label that tells it, the label of the pair with its sides exchanged: these pairs are learned too.
+        ``{"neutral": "neutral", "contradiction": "contradiction"}`` suits inference.
+    identity : label, optional
+        The label of a sentence beside itself: each premise beside itself is learned too.
+    solver : {"adamw", "rmsprop"}, default="adamw"
+        rmsprop is the paper's (rho 0.9, eps 1e-6; ``weight_decay`` is then added to the slope: 2 lambda).
+    learning_rate : {"cosine", "constant", "step"}, default="cosine"
+        cosine: falls epoch by epoch to almost nothing (``partial_fit`` stays at the first rate); step: times
+        ``step_factor`` after every ``step_size`` updates.
     learning_rate_init : float, default=0.003
-        Of the first epoch; it falls along a cosine.
+    step_factor : float, default=0.75
+    step_size : int, default=10000
     weight_decay : float, default=0.01
-        AdamW's.
     clip : float, default=5.0
         The longest gradient.
+    averaging : float, default=0.0
+        Decay of a moving mean of the weights, with which the model then predicts; 0: the last weights.
     batch_size : int, default=64
     max_iter : int, default=20
         Epochs.
+    early_stopping : bool, default=False
+        Whether to hold out ``validation_fraction`` (or use ``X_val``), stop after ``n_iter_no_change`` epochs without
+        a better score, and keep the weights of the best epoch.
+    validation_fraction : float, default=0.1
+    n_iter_no_change : int, default=10
+    warm_start : bool, default=False
+        Whether ``fit`` goes on with the weights and the optimizer of the last one.
+    verbose : bool, int or "bar", default=False
+    device : str, default="cpu"
+        Where torch computes.
     random_state : int, RandomState or None, default=None
 
     Attributes
@@ -63,148 +154,553 @@ class SPINNClassifier(ClassifierMixin, BaseEstimator):
         The torch module.
     loss_curve_ : list of float
         The mean loss of each epoch.
+    validation_loss_curve_, validation_scores_ : list of float or None
+        Cross-entropy and accuracy on what was held out, after each epoch.
+    best_validation_score_ : float or None
     n_iter_ : int
+        Epochs in the last fit.
+    t_ : int
+        Updates in all.
 
     """
 
     def __init__(
-        self, *, encoder: str = "treelstm", hidden: int = 50, embedding: int = 50, tracker: int = 16,
-        multiply: bool = True, mlp: int = 100, features: str = "symmetric", learning_rate_init: float = 0.003,
-        weight_decay: float = 0.01, clip: float = 5.0, batch_size: int = 64, max_iter: int = 20,
+        self, *, encoder: str = "treelstm", parses: str = "given", transition_weight: float = 1.0, beam: int = 1,
+        hidden: int = 50, embedding: int = 50, tracker: int = 16, multiply: bool = True, mlp: int = 100,
+        mlp_layers: int = 1, features: str = "symmetric", vectors: Any = None, freeze_vectors: bool = True,
+        lowercase: bool = False, min_count: int = 1, dropout_embedding: float = 0.0, dropout: float = 0.0,
+        word_dropout: float = 0.0, batch_norm: bool = False, every_node: bool = False,
+        mirror: Mapping[Any, Any] | None = None, identity: Any = None, solver: str = "adamw",
+        learning_rate: str = "cosine", learning_rate_init: float = 0.003, step_factor: float = 0.75,
+        step_size: int = 10_000, weight_decay: float = 0.01, clip: float = 5.0, averaging: float = 0.0,
+        batch_size: int = 64, max_iter: int = 20, early_stopping: bool = False, validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10, warm_start: bool = False, verbose: Any = False, device: str = "cpu",
         random_state: Any = None,
     ) -> None:  # fmt: skip
         self.encoder = encoder
+        self.parses = parses
+        self.transition_weight = transition_weight
+        self.beam = beam
         self.hidden = hidden
         self.embedding = embedding
         self.tracker = tracker
         self.multiply = multiply
         self.mlp = mlp
+        self.mlp_layers = mlp_layers
         self.features = features
+        self.vectors = vectors
+        self.freeze_vectors = freeze_vectors
+        self.lowercase = lowercase
+        self.min_count = min_count
+        self.dropout_embedding = dropout_embedding
+        self.dropout = dropout
+        self.word_dropout = word_dropout
+        self.batch_norm = batch_norm
+        self.every_node = every_node
+        self.mirror = mirror
+        self.identity = identity
+        self.solver = solver
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
+        self.step_factor = step_factor
+        self.step_size = step_size
         self.weight_decay = weight_decay
         self.clip = clip
+        self.averaging = averaging
         self.batch_size = batch_size
         self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.device = device
         self.random_state = random_state
 
-    def fit(self, X: Iterable[Any], y: Any) -> Self:
-        """Learn from trees or pairs of trees X and their labels y; Ctrl-C ends it with what was learned so far."""
-        try:
-            for _ in self.steps(X, y):
+    t_: int
+    n_iter_: int
+    loss_curve_: list[float]
+    validation_loss_curve_: list[float] | None
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
+    _rng: np.random.Generator
+    _optimizer: Any
+    _average: Average | None
+
+    # -- learning --------------------------------------------------------------------------------------------
+
+    def fit(self, X: Iterable[Any], y: Any, *, X_val: Any = None, y_val: Any = None) -> Self:
+        """Learn from sentences or pairs X and their labels y; Ctrl-C ends it with what was learned so far.
+
+        ``X_val, y_val`` are judged after each epoch, and decide early stopping in place of ``validation_fraction``.
+        """
+        with closing(self._run(X, y, (X_val, y_val), epochs=self.max_iter)) as run:
+            for _ in run:
                 pass
-        except KeyboardInterrupt:
-            if not hasattr(self, "model_"):
-                raise
-            self.model_.eval()
-            warnings.warn("training was interrupted; the model is as the last batch left it", PellucidWarning, 2)
         return self
 
-    def steps(self, X: Iterable[Any], y: Any) -> Iterator[Step]:
-        """Learn as ``fit`` does and yield a Step after each epoch: ``loss``, ``gradient_norm``, the largest."""
+    def steps(self, X: Iterable[Any], y: Any, *, X_val: Any = None, y_val: Any = None) -> Iterator[Step]:
+        """Learn as ``fit`` does and yield a Step after each epoch.
+
+        It has ``epoch``, ``loss``, ``gradient_norm`` (the largest), ``learning_rate``, and, where something is held
+        out, ``validation_loss`` and ``validation_score``. The model is usable after every Step.
+        """
+        with closing(self._run(X, y, (X_val, y_val), epochs=self.max_iter)) as run:
+            yield from run
+
+    def partial_fit(self, X: Iterable[Any], y: Any, classes: Any = None) -> Self:
+        """Learn one more epoch on these examples; the optimizer goes on where it was.
+
+        The first call needs ``classes``, all labels that will ever come, and decides the vocabulary: words that come
+        later are unknown.
+        """
+        if classes is None and not hasattr(self, "model_"):
+            raise InvalidArgumentError("classes must be given in the first call of partial_fit: all labels to come")
+        with closing(self._run(X, y, (None, None), epochs=1, partial=True, classes=classes)) as run:
+            for _ in run:
+                pass
+        return self
+
+    def _run(
+        self, X: Any, y: Any, validation: tuple[Any, Any], *, epochs: int, partial: bool = False, classes: Any = None
+    ) -> Generator[Step]:
+        """Train and yield a Step an epoch. The estimator is whole after every yield."""
+        with unchanged_by_errors(self):
+            material = self._prepare(X, y, validation, partial, classes)
+        model, before, self.interrupted_ = self.model_, self.t_, False
+        best: dict[str, Any] | None = None
+        since = 0
+        loops = train(
+            model, lambda: batches(self._rng, material.lengths, self.batch_size), self._loss(material),
+            epochs=epochs, rate=lambda epoch: self._rate(epoch, partial), clip=self.clip, optimizer=self._optimizer,
+        )  # fmt: skip
+        fitted = {"X": X, "y": y, "metadata": None}
+        hook = self._optimizer.register_step_post_hook(lambda *given: self._stepped())
+        try:
+            with told(self, fitted, epochs, self._fitted_attributes) as listeners:
+                for number, (mean, norm) in enumerate(loops, 1):
+                    self._show_average(True)
+                    self.n_iter_ = number
+                    self.loss_curve_.append(mean)
+                    step = self._judged(number, mean, norm, material)
+                    score = step.values.get("validation_score")
+                    since += 1
+                    if self.early_stopping and score is not None and score > (self.best_validation_score_ or -1):
+                        best, since = {name: value.clone() for name, value in model.state_dict().items()}, 0
+                    if score is not None:
+                        self.best_validation_score_ = max(score, self.best_validation_score_ or 0.0)
+                    stop = [listener(number, mean, score) for listener in listeners]
+                    yield step
+                    if any(stop) or (self.early_stopping and since >= self.n_iter_no_change):
+                        break
+                    self._show_average(False)
+        except KeyboardInterrupt:
+            if self.t_ == before:
+                raise
+            self.interrupted_ = True
+            warnings.warn(
+                f"training was interrupted after epoch {self.n_iter_}; the model is as the last whole batch left it",
+                PellucidWarning,
+                stacklevel=3,
+            )
+        finally:
+            hook.remove()
+            model.eval()
+            self._show_average(True)
+            if best is not None:
+                model.load_state_dict(best)
+
+    def _prepare(self, X: Any, y: Any, given: tuple[Any, Any], partial: bool, classes: Any) -> Material:
+        """Check all that was given; build the module, or make the one that is there ready to go on."""
         self._check_parameters()
-        examples = _examples(X)
-        labels = class_labels(y, len(examples))
-        classes, targets = np.unique(labels, return_inverse=True)
-        if len(classes) < 2:
-            raise InvalidDataError(f"y must hold two classes or more, got only {classes.tolist()[0]!r}")
-        seed = int(check_seed(self.random_state).randint(2**31))
-        rng = np.random.default_rng(seed)
-        vocabulary = Vocabulary.of(tree for trees in examples for tree in trees)
+        found = examples(X, needs_trees=self.encoder in TREE_ENCODERS)
+        labels = class_labels(y, len(found))
+        held_out = None if partial else self._given_validation(*given)
+        fresh = not (hasattr(self, "model_") and (partial or self.warm_start))
+        known = self._classes(labels, classes, fresh)
+        if (self.mirror or self.identity is not None) and len(found[0]) != 2:
+            raise InvalidArgumentError("mirror and identity are for pairs of sentences; X holds single ones")
+        if self.every_node and (len(found[0]) != 1 or self.encoder not in TREE_ENCODERS):
+            raise InvalidArgumentError(
+                f"every_node=True needs single trees and an encoder that reads them ({', '.join(TREE_ENCODERS)})"
+            )
+        seed = int(check_seed(self.random_state).randint(2**31)) if fresh else self._seed
+        if held_out is None and self.early_stopping and not partial:
+            found, labels, held_out = self._split(found, labels, seed)
+        found, labels = both_ways(found, labels, self.mirror, self.identity)
+        targets = _places(labels, known)
+        nodes = node_labels(found, targets, known) if self.every_node else None
+        if held_out is not None:
+            held_out = held_out[0], _places(held_out[1], known)
+        if fresh:
+            self._build(found, known, held_out, seed)
+        elif self._settings(len(found[0])) != self._built:
+            wrong = next(name for name, value in self._settings(len(found[0])).items() if value != self._built[name])
+            raise InvalidArgumentError(
+                f"this model was built with {wrong}={self._built[wrong]}, and now {wrong} is "
+                f"{self._settings(len(found[0]))[wrong]}; set warm_start=False and fit to start anew"
+            )
+        self._show_average(False)
+        lengths = np.array([sum(len(part.words) for part in parts) for parts in found])
+        return Material(sides(found, self.vocabulary_), targets, nodes, lengths, held_out)
+
+    def _classes(self, labels: np.ndarray, classes: Any, fresh: bool) -> np.ndarray:
+        """Return the classes in order; raise an error where they are too few or not those that are known."""
+        known = np.unique(labels if classes is None else class_labels(classes, len(classes)))
+        if not fresh:
+            if classes is not None and not np.array_equal(known, self.classes_):
+                raise InvalidArgumentError(
+                    f"classes must be those of the first call, {self.classes_.tolist()}; got {known.tolist()}"
+                )
+            return self.classes_
+        if self.mirror:
+            known = np.unique([*known.tolist(), *(self.mirror[one] for one in known.tolist() if one in self.mirror)])
+        if len(known) < 2:
+            raise InvalidDataError(f"y must hold two classes or more, got only {known.tolist()[0]!r}")
+        if self.identity is not None and self.identity not in known.tolist():
+            raise InvalidArgumentError(f"identity must be one of the classes {known.tolist()}, got {self.identity!r}")
+        return known
+
+    def _given_validation(self, X_val: Any, y_val: Any) -> tuple[list[tuple[Sentence, ...]], np.ndarray] | None:
+        if (X_val is None) != (y_val is None):
+            raise InvalidArgumentError("X_val and y_val belong together: give both, or neither")
+        if X_val is None:
+            return None
+        found = examples(X_val, needs_trees=self._needs_trees)
+        return found, class_labels(y_val, len(found))
+
+    def _split(self, found: list[tuple[Sentence, ...]], labels: np.ndarray, seed: int) -> tuple[Any, Any, Any]:
+        """Return the examples to learn from, their labels, and those held out with theirs."""
+        try:
+            kept, out = train_test_split(
+                np.arange(len(found)), test_size=self.validation_fraction, stratify=labels, random_state=seed
+            )
+        except ValueError as error:
+            raise InvalidArgumentError(
+                f"validation_fraction={self.validation_fraction:g} cannot be held out of {len(found)} examples "
+                f"({' '.join(str(error).split())}); choose another, or give X_val and y_val"
+            ) from error
+        return [found[i] for i in kept], labels[kept], ([found[i] for i in out], labels[out])
+
+    def _settings(self, count: int) -> dict[str, Any]:
+        """Return what the module is built from, but for its words and classes."""
+        return {
+            "sides": count, "encoder": self.encoder, "hidden": int(self.hidden),
+            "tracker": int(self.tracker) if self.encoder == "spinn" else 0,
+            "predict": self.parses == "predicted", "multiply": bool(self.multiply), "mlp": int(self.mlp),
+            "mlp_layers": int(self.mlp_layers), "features": self.features,
+            "dropout_embedding": float(self.dropout_embedding), "dropout": float(self.dropout),
+            "word_dropout": float(self.word_dropout), "batch_norm": bool(self.batch_norm),
+        }  # fmt: skip
+
+    def _build(self, found: Any, known: np.ndarray, held_out: Any, seed: int) -> None:
+        """Build vocabulary and module."""
+        vocabulary = words_of(found, lowercase=bool(self.lowercase), min_count=self.min_count)
+        rows = is_known = None
+        if self.vectors is not None:
+            every = words_of([*found, *(held_out[0] if held_out else ())], lowercase=bool(self.lowercase), min_count=1)
+            vectors = self.vectors
+            if not isinstance(vectors, Vectors):
+                vectors = read_vectors(vectors, every.words, lowercase=bool(self.lowercase))
+            more = (word for word in vectors.words if word not in vocabulary)
+            vocabulary = Vocabulary([*vocabulary.words[1:], *more], lowercase=bool(self.lowercase))
+            rows, is_known = vectors.rows(vocabulary.words)
+            is_known[0] = True  # unknown words: zero, whatever the file says of <unk>
+            rows[0] = 0
+        settings = self._settings(len(found[0]))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = TreeClassifier(
-                len(vocabulary), len(classes), sides=len(examples[0]), encoder=self.encoder, embedding=self.embedding,
-                hidden=self.hidden, tracker=self.tracker, multiply=bool(self.multiply), mlp=self.mlp,
-                features=self.features,
-            )  # fmt: skip
-        self.classes_, self.vocabulary_, self.model_ = classes, vocabulary, model
-        self.n_sides_, self.n_iter_, self.loss_curve_ = len(examples[0]), 0, []
-        sides, wanted = _sides(examples, vocabulary), torch.from_numpy(targets)
-        lengths = np.array([sum(map(len, trees)) for trees in examples])
+            size = int(self.embedding) if rows is None else rows.shape[1]
+            model = TreeClassifier(len(vocabulary), len(known), embedding=size, **settings)
+        if rows is not None:
+            with torch.no_grad():
+                model.embedding.weight[torch.from_numpy(is_known)] = torch.from_numpy(rows[is_known])
+        model.embedding.weight.requires_grad_(rows is None or not self.freeze_vectors)
+        self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(self.device)
+        self.n_sides_, self._built, self._seed = len(found[0]), settings, seed
+        self.n_iter_, self.t_, self.loss_curve_ = 0, 0, []
+        self.validation_loss_curve_ = self.validation_scores_ = self.best_validation_score_ = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Make what training goes on with beside the weights: optimizer, mean, and order of the examples."""
+        self._rng = np.random.default_rng([self._seed, self.t_])
+        weights = [weight for weight in self.model_.parameters() if weight.requires_grad and weight.numel()]
+        if self.solver == "rmsprop":
+            self._optimizer = torch.optim.RMSprop(
+                weights, self.learning_rate_init, alpha=0.9, eps=1e-6, weight_decay=self.weight_decay
+            )
+        else:
+            self._optimizer = torch.optim.AdamW(weights, self.learning_rate_init, weight_decay=self.weight_decay)
+        self._average = Average(weights, self.averaging) if self.averaging else None
+
+    def _loss(self, material: Material) -> Any:
+        """Return the function from rows to their mean loss."""
+        model, own = self.model_, self._built["predict"]
+        draws = self.dropout_embedding or self.dropout or self.word_dropout
+        targets = torch.from_numpy(material.targets).to(self.device)
 
         def loss(rows: np.ndarray) -> tuple[Any, int]:
-            with limited_threads(1):
-                logits = model(_taken(sides, rows))
-            return torch.nn.functional.cross_entropy(logits, wanted[torch.from_numpy(rows)]), len(rows)
+            batch = model.prepare(_taken(material.sides, rows), train=True, nodes=material.nodes is not None)
+            with limited_threads(1), _drawn([self._seed, self.t_]) if draws else _nothing():
+                out = model(batch)
+            if material.nodes is None:
+                wanted = targets[torch.from_numpy(rows).to(self.device)]
+            else:
+                wanted = torch.from_numpy(np.concatenate([material.nodes[row] for row in rows])).to(self.device)
+            value = torch.nn.functional.cross_entropy(out.logits, wanted, ignore_index=-1)
+            if own:
+                value = value + self.transition_weight * out.transition_loss
+            return value, len(rows)
 
-        epochs = train(
-            model, lambda: _batches(rng, lengths, self.batch_size), loss, epochs=self.max_iter,
-            rate=cosine(self.learning_rate_init, self.max_iter), weight_decay=self.weight_decay, clip=self.clip,
-        )  # fmt: skip
-        for number, (mean, norm) in enumerate(epochs, 1):
-            self.n_iter_ = number
-            self.loss_curve_.append(mean)
-            yield Step("epoch", number, MappingProxyType({"loss": mean, "gradient_norm": norm}))
+        return loss
+
+    def _rate(self, epoch: int, partial: bool) -> float:
+        """Return the learning rate with which an epoch begins."""
+        if self.learning_rate == "step":
+            return float(self.learning_rate_init * self.step_factor ** (self.t_ // self.step_size))
+        if self.learning_rate == "constant" or partial:
+            return float(self.learning_rate_init)
+        return cosine(self.learning_rate_init, self.max_iter)(epoch)
+
+    def _stepped(self) -> None:
+        """Count an update; take it into the mean; lower the rate where that is due."""
+        self.t_ += 1
+        if self._average is not None:
+            self._average.update()
+        if self.learning_rate == "step" and self.t_ % self.step_size == 0:
+            for group in self._optimizer.param_groups:
+                group["lr"] *= self.step_factor
+
+    def _show_average(self, means: bool) -> None:
+        if self._average is not None:
+            self._average.show(means)
+
+    def _judged(self, number: int, mean: float, norm: float, material: Material) -> Step:
+        """Return the Step of an epoch, with what is held out judged."""
+        rate = float(self._optimizer.param_groups[0]["lr"])
+        values: dict[str, Any] = {"epoch": number, "loss": mean, "gradient_norm": norm, "learning_rate": rate}
+        if material.held_out is not None:
+            found, targets = material.held_out
+            logits = self._logits(found)
+            loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets))
+            values["validation_loss"], values["validation_score"] = (
+                float(loss),
+                float(np.mean(logits.argmax(1) == targets)),
+            )
+            self.validation_loss_curve_ = [*(self.validation_loss_curve_ or []), values["validation_loss"]]
+            self.validation_scores_ = [*(self.validation_scores_ or []), values["validation_score"]]
+        return Step("epoch", number, MappingProxyType(values))
+
+    def _fitted_attributes(self) -> dict[str, Any]:
+        """Return what makes a copy of this estimator one that had stopped now, and stays as it is."""
+        kept = (*self._kept(), "vocabulary_", "_built", "_average")
+        return {name: deepcopy(getattr(self, name)) for name in kept} | {"model_": deepcopy(self.model_)}
+
+    # -- answering -------------------------------------------------------------------------------------------
+
+    @property
+    def _needs_trees(self) -> bool:
+        return self.encoder in TREE_ENCODERS and self.parses == "given"
+
+    def _logits(self, found: list[tuple[Sentence, ...]]) -> np.ndarray:
+        """Return the logits (N, C) in float64."""
+        made, own = sides(found, self.vocabulary_), self._built["predict"]
+        order = np.argsort([sum(len(part.words) for part in parts) for parts in found], kind="stable")
+        out = np.empty((len(found), len(self.classes_)), np.float64)
+        size = max(1, AT_ONCE // self.beam)
+        with torch.no_grad(), limited_threads(1):
+            for first in range(0, len(order), size):
+                rows = order[first : first + size]
+                batch = self.model_.prepare(_taken(made, rows), own=own)
+                out[rows] = self.model_(batch, self.beam).logits.double().cpu().numpy()
+        return out
 
     def predict_proba(self, X: Iterable[Any]) -> np.ndarray:
         """Return the probability of each class: (N, C)."""
         check_is_fitted(self)
-        examples = _examples(X)
-        if len(examples[0]) != self.n_sides_:
-            kinds = {1: "single trees", 2: "pairs of trees"}
-            raise InvalidDataError(f"X must hold {kinds[self.n_sides_]} as in fit, got {kinds[len(examples[0])]}")
-        sides = _sides(examples, self.vocabulary_)
-        order = np.argsort([sum(map(len, trees)) for trees in examples], kind="stable")
-        out = np.empty((len(examples), len(self.classes_)), np.float64)
-        with torch.no_grad(), limited_threads(1):
-            for first in range(0, len(order), AT_ONCE):
-                rows = order[first : first + AT_ONCE]
-                out[rows] = self.model_(_taken(sides, rows)).double().softmax(1).numpy()
-        return out
+        found = examples(X, needs_trees=self._needs_trees)
+        if len(found[0]) != self.n_sides_:
+            kinds = {1: "single sentences", 2: "pairs of sentences"}
+            raise InvalidDataError(f"X must hold {kinds[self.n_sides_]} as in fit, got {kinds[len(found[0])]}")
+        logits = self._logits(found)
+        likely = np.exp(logits - logits.max(1, keepdims=True))
+        return likely / likely.sum(1, keepdims=True)
 
     def predict(self, X: Iterable[Any]) -> np.ndarray:
         """Return the likeliest label of each example: (N,)."""
         return self.classes_[self.predict_proba(X).argmax(1)]
 
+    def encode(self, X: Iterable[Any]) -> np.ndarray:
+        """Return what the encoder makes of sentences, (N, H), or of pairs, (N, 2, H), in float32."""
+        check_is_fitted(self)
+        found = examples(X, needs_trees=self._needs_trees)
+        made = sides([(part,) for parts in found for part in parts], self.vocabulary_)
+        out = np.empty((len(made[0].tokens), self.hidden), np.float32)
+        with torch.no_grad(), limited_threads(1):
+            for first in range(0, len(out), AT_ONCE):
+                rows = np.arange(first, min(first + AT_ONCE, len(out)))
+                batch = self.model_.prepare(_taken(made, rows), own=self._built["predict"])
+                out[rows] = self.model_.encode(batch, self.beam)[0].cpu().numpy()
+        return out if len(found[0]) == 1 else out.reshape(len(found), 2, -1)
+
+    def parse(self, sentences: Any) -> Any:
+        """Return the tree that the model itself makes of a sentence (a text, or a Tree whose words are taken).
+
+        A list of sentences gives a list of trees.
+        """
+        check_is_fitted(self)
+        if not self._built["predict"]:
+            raise InvalidArgumentError("this model finds no parses; train one with encoder='spinn', parses='predicted'")
+        if isinstance(sentences, str | Tree):
+            return self.parse([sentences])[0]
+        found = [_single(given, f"sentence {place}") for place, given in enumerate(sentences)]
+        if not found:
+            return []
+        made = sides([(one,) for one in found], self.vocabulary_)
+        taken: list[np.ndarray] = []
+        size = max(1, AT_ONCE // self.beam)
+        with torch.no_grad(), limited_threads(1):
+            for first in range(0, len(found), size):
+                rows = np.arange(first, min(first + size, len(found)))
+                batch = self.model_.prepare(_taken(made, rows), own=True)
+                taken += self.model_.encode(batch, self.beam)[2]
+        return [Tree(one.words, steps) for one, steps in zip(found, taken, strict=True)]
+
+    def trace(self, sentence: Any) -> Any:
+        """Return how one sentence is read, a record for every value of every step: see ``tracing.Reading``."""
+        from pellucid.networks.spinn.tracing import reading
+
+        check_is_fitted(self)
+        if self.encoder not in TREE_ENCODERS:
+            raise InvalidArgumentError(
+                f"trace shows how trees are read ({', '.join(TREE_ENCODERS)}), and the encoder is {self.encoder!r}"
+            )
+        own = _single(sentence, "the sentence")
+        if own.transitions is None or self._built["predict"]:
+            tree = self.parse(sentence)
+            own = Sentence(tree.words, tree.transitions)
+        return reading(self.model_, self.model_.cell, own.words, self.vocabulary_.indices(own.words), own.transitions)
+
+    # -- parameters and files --------------------------------------------------------------------------------
+
     def _check_parameters(self) -> None:
         check_choice("encoder", self.encoder, ENCODERS)
+        check_choice("parses", self.parses, PARSES)
         check_choice("features", self.features, FEATURES)
-        check_boolean("multiply", self.multiply)
-        for name in ("hidden", "embedding", "tracker", "mlp", "batch_size", "max_iter"):
+        check_choice("solver", self.solver, SOLVERS)
+        check_choice("learning_rate", self.learning_rate, SCHEDULES)
+        for name in ("multiply", "freeze_vectors", "lowercase", "batch_norm", "every_node", "early_stopping"):
+            check_boolean(name, getattr(self, name))
+        check_boolean("warm_start", self.warm_start)
+        for name in SIZES:
             check_number(name, getattr(self, name), 1, integer=True)
-        check_number("learning_rate_init", self.learning_rate_init, 0, open_low=True)
-        check_number("clip", self.clip, 0, open_low=True)
-        check_number("weight_decay", self.weight_decay, 0)
+        check_number("mlp_layers", self.mlp_layers, 0, integer=True)
+        check_number("n_iter_no_change", self.n_iter_no_change, 1, integer=True)
+        for name in FRACTIONS:
+            check_number(name, getattr(self, name), 0, 1, open_high=True)
+        for name in ("learning_rate_init", "clip", "step_factor"):
+            check_number(name, getattr(self, name), 0, open_low=True)
+        for name in ("weight_decay", "transition_weight"):
+            check_number(name, getattr(self, name), 0)
+        check_number("validation_fraction", self.validation_fraction, 0, 1, open_low=True, open_high=True)
+        if self.parses == "predicted" and self.encoder != "spinn":
+            raise InvalidArgumentError(f"parses='predicted' needs encoder='spinn', got encoder={self.encoder!r}")
+        if not (self.mirror is None or isinstance(self.mirror, Mapping)):
+            raise InvalidArgumentError(f"mirror must be a mapping of labels to labels or None, got {self.mirror!r}")
+        try:
+            torch.zeros(0, device=self.device)
+        except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+            reason = str(error).partition("\n")[0]
+            raise InvalidArgumentError(
+                f"device must be one that torch has here, got {self.device!r} ({reason})"
+            ) from None
+
+    def _kept(self) -> tuple[str, ...]:
+        """Return the attributes that a model file keeps beside parameters, words and weights."""
+        return (
+            "classes_", "n_sides_", "n_iter_", "t_", "loss_curve_", "validation_loss_curve_", "validation_scores_",
+            "best_validation_score_", "_seed",
+        )  # fmt: skip
+
+    def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what a model file keeps: see ``pellucid.saving``. The optimizer's memory is not in it."""
+        check_is_fitted(self)
+        parameters = self.get_params(deep=False) | {"vectors": None, "embedding": self.model_.embedding.embedding_dim}
+        parameters["mirror"] = None if self.mirror is None else dict(self.mirror)
+        header = {
+            "parameters": parameters,
+            "attributes": {name: getattr(self, name) for name in self._kept()},
+            "words": list(self.vocabulary_.words),
+            "frozen": not self.model_.embedding.weight.requires_grad,
+        }
+        return header, {name: value.cpu().numpy() for name, value in self.model_.state_dict().items()}
+
+    @classmethod
+    def from_file(cls, entries: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        """Return the model of which ``to_file`` told; raise ModelFileError where the two disagree."""
+        try:
+            model = cls(**entries["parameters"] | {"device": "cpu"})
+            model._check_parameters()
+            for name, value in entries["attributes"].items():
+                if name not in model._kept():
+                    raise ModelFileError(f"holds an attribute {name!r}, which a {cls.__name__} does not have")
+                setattr(model, name, value)
+            model.vocabulary_ = Vocabulary(entries["words"][1:], lowercase=bool(model.lowercase))
+            model._built = model._settings(model.n_sides_)
+            with torch.device("meta"):  # nothing is allocated before all shapes are known to be right
+                module = TreeClassifier(
+                    len(model.vocabulary_), len(model.classes_), embedding=model.embedding, **model._built
+                )
+            shapes = module.state_dict()
+            expect_names(arrays, shapes)
+            for name, value in shapes.items():
+                expect_shape(arrays, name, tuple(value.shape))
+            weights = {name: torch.from_numpy(arrays[name]).to(value.dtype) for name, value in shapes.items()}
+            module.load_state_dict(weights, assign=True)
+            module.embedding.weight.requires_grad_(not entries["frozen"])
+            model.model_ = module.eval()
+            model._begin()
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+            if isinstance(error, ModelFileError):
+                raise
+            raise ModelFileError(f"does not describe a {cls.__name__}: {error}") from error
+        return model
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
 
 
-def _examples(X: Any) -> list[tuple[Tree, ...]]:
-    """Return each example as a tuple of one tree or two; all must be alike."""
-    if isinstance(X, str | Tree) or not hasattr(X, "__iter__"):
-        raise InvalidDataTypeError(f"X must be a list of trees or of pairs of trees, got {type(X).__name__}")
-    examples: list[tuple[Tree, ...]] = []
-    for row, given in enumerate(X):
-        trees = (given,) if isinstance(given, Tree) else getattr(given, "trees", given)
-        is_good = isinstance(trees, tuple | list) and len(trees) in (1, 2) and all(isinstance(t, Tree) for t in trees)
-        if not is_good:
-            raise InvalidDataTypeError(
-                f"X must hold trees or pairs of trees, got {type(given).__name__} at row {row}; "
-                "make a tree of text by Tree.parse"
-            )
-        if examples and len(trees) != len(examples[0]):
-            raise InvalidDataError(f"X must hold either single trees or pairs, got both: row 0 and row {row} differ")
-        examples.append(tuple(trees))
-    if not examples:
-        raise InvalidDataError("X must hold at least one tree or pair of trees, got none")
-    return examples
+def _single(given: Any, where: str) -> Sentence:
+    found = sentence(given, where)
+    if found is None:
+        raise InvalidDataError(f"{where} must be a text or a Tree, got {type(given).__name__}")
+    return found
 
 
-def _sides(examples: list[tuple[Tree, ...]], vocabulary: Vocabulary) -> list[Side]:
-    return [
-        ([vocabulary.indices(tree.words) for tree in trees], [tree.transitions for tree in trees])
-        for trees in zip(*examples, strict=True)
-    ]
+def _places(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return each label's place among the classes: (N,) int64."""
+    places = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
+    unseen = classes[places] != labels
+    if unseen.any():
+        raise InvalidDataError(
+            f"y holds the class {labels[unseen].tolist()[0]!r}, which is not among the classes {classes.tolist()}"
+        )
+    return places.astype(np.int64)
 
 
-def _taken(sides: list[Side], rows: np.ndarray) -> list[Side]:
-    return [([tokens[i] for i in rows], [steps[i] for i in rows]) for tokens, steps in sides]
+def _taken(made: list[Side], rows: np.ndarray) -> list[Side]:
+    return [Side([side.tokens[i] for i in rows], [side.transitions[i] for i in rows]) for side in made]
 
 
-def _batches(rng: np.random.Generator, lengths: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Yield the rows of each batch of an epoch: alike in length, so that a batch has few levels that are thin."""
-    order = rng.permutation(len(lengths))
-    for first in range(0, len(order), POOL * size):
-        pool = order[first : first + POOL * size]
-        pool = pool[np.argsort(lengths[pool], kind="stable")]
-        starts = np.arange(0, len(pool), size)
-        for start in rng.permutation(starts):
-            yield pool[start : start + size]
+@contextmanager
+def _drawn(entropy: list[int]) -> Iterator[None]:
+    """Let torch draw, within the block, what belongs to this update of this model, whatever was drawn before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1))
+        yield
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from pellucid.errors import InvalidArgumentError
 
-__all__ = ["REDUCE", "SHIFT", "Cell", "Encoded", "machine", "possible", "track", "tree_lstm"]
+__all__ = ["REDUCE", "SHIFT", "Cell", "Encoded", "machine", "possible", "reduce", "track", "track_lstm", "tree_lstm"]
 
 SHIFT, REDUCE = 0, 1
 
@@ -100,7 +100,7 @@ State = tuple[Tensor, Tensor]
 
 def tree_lstm(left: State, right: State, z: Tensor) -> State:
     """Return h and c (H,) of two children and the sums z (5H,)."""
-    a, i, f_left, f_right, o = z.chunk(5)
+    a, i, f_left, f_right, o = z.chunk(5, -1)
     c = a.tanh() * i.sigmoid() + left[1] * f_left.sigmoid() + right[1] * f_right.sigmoid()
     return o.sigmoid() * c.tanh(), c
 
@@ -112,7 +112,7 @@ def reduce(cell: Cell, left: State, right: State, e: Tensor | None) -> State:
         inputs.append(left[0] * right[0])
     if e is not None:
         inputs.append(e)
-    return tree_lstm(left, right, torch.cat(inputs) @ cell.W + cell.b)
+    return tree_lstm(left, right, torch.cat(inputs, -1) @ cell.W + cell.b)
 
 
 def track(cell: Cell, buffer: list[State], stack: list[State], state: State) -> State:
@@ -124,8 +124,13 @@ def track(cell: Cell, buffer: list[State], stack: list[State], state: State) -> 
         stack[-2][0] if len(stack) > 1 else nothing,
         state[0],
     ]
-    g, i, f, o = (torch.cat(seen) @ cell.V + cell.d).chunk(4)
-    m = g.tanh() * i.sigmoid() + state[1] * f.sigmoid()
+    return track_lstm(cell, seen, state[1])
+
+
+def track_lstm(cell: Cell, seen: Sequence[Tensor], memory: Tensor) -> State:
+    """Return e and m (T,) after a look at what is seen: h_buffer, h_top, h_second, e."""
+    g, i, f, o = (torch.cat(list(seen), -1) @ cell.V + cell.d).chunk(4, -1)
+    m = g.tanh() * i.sigmoid() + memory * f.sigmoid()
     return o.sigmoid() * m.tanh(), m
 
 

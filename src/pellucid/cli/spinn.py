@@ -1,0 +1,351 @@
+"""``spinn train``, ``evaluate``, ``predict``, ``parse``: files of sentences to a model, and back to lines."""
+
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from pellucid.cli import display
+from pellucid.cli.train import ctrl_c_heard, destination, report_epoch
+from pellucid.data.sentences import Example, Sentences, read_sentences
+from pellucid.data.text_lines import decoded, text_lines
+from pellucid.errors import FileFormatError, InvalidArgumentError, InvalidDataError, ModelFileError
+from pellucid.language import say
+from pellucid.saving import load, read_header, save
+from pellucid.trees import REDUCE, Tree
+
+__all__ = ["Order", "bracket_f1", "evaluate", "parse", "predict", "train"]
+
+NEUTRAL = 2  # SST's middle label
+
+
+@dataclass(frozen=True)
+class Order:
+    """What `spinn train` was asked for, beside the settings of the estimator."""
+
+    format: str
+    train: Path
+    dev: Path | None
+    out: Path
+    encoder: str | None
+    tracker: int | None
+    mirror: str | None
+    binary: bool
+    patience: int | None
+
+
+def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
+    """Read, train, save, report; Ctrl-C while it trains saves what there is."""
+    begin = perf_counter()
+    destination(order.out)
+    settings = dict(settings) | _encoder(order, str(settings["parses"])) | {"mirror": _mirror(order.mirror)}
+    if order.patience is not None:
+        if order.dev is None:
+            raise InvalidArgumentError(say("--patience needs --dev, whose score it waits for"))
+        settings |= {"early_stopping": True, "n_iter_no_change": order.patience}
+    if order.binary and order.format != "sst":
+        raise InvalidArgumentError(say("--binary is for --format sst, got {format}", format=order.format))
+    learned = _read(order.train, order.format, order.binary)
+    judged = None if order.dev is None else _read(order.dev, order.format, order.binary)
+
+    from pellucid.networks.spinn import SPINNClassifier  # takes long: a bad file is refused before
+
+    model = SPINNClassifier(**settings)
+    if not _learn(model, learned, judged, int(settings["max_iter"])):
+        if not getattr(model, "t_", 0):
+            raise KeyboardInterrupt(say("interrupted before the first update: nothing is saved"))
+        save(model, order.out)
+        raise KeyboardInterrupt(
+            say(
+                "interrupted after epoch {n}; the network up to there is saved in {path}",
+                n=model.n_iter_,
+                path=order.out,
+            )
+        )
+    save(model, order.out)
+    facts = _facts(model, order, learned, judged, perf_counter() - begin)
+    if json:
+        display.print_json(facts)
+        return
+    display.show(
+        say(
+            "{encoder}, {weights} weights, {n} epochs, loss {loss:.4f}.",
+            encoder=model.encoder,
+            weights=facts["weights"],
+            n=model.n_iter_,
+            loss=model.loss_curve_[-1],
+        )
+    )
+    if facts["dev_accuracy"] is not None:
+        display.show(say("Accuracy on {path}: {share:.4f}.", path=order.dev, share=facts["dev_accuracy"]))
+    display.show(say("Saved in {path}; judge it with `pellucid spinn evaluate {path} FILE`.", path=order.out))
+
+
+def _encoder(order: Order, parses: str) -> dict[str, Any]:
+    """Return encoder and tracker of the settings: a tracker of 0 makes spinn a treelstm."""
+    encoder = order.encoder or ("spinn" if order.tracker or parses == "predicted" else "treelstm")
+    if order.tracker and encoder != "spinn":
+        raise InvalidArgumentError(say("--tracker is for --encoder spinn, got {encoder}", encoder=encoder))
+    if encoder == "spinn" and order.tracker == 0:
+        encoder = "treelstm"
+    return {"encoder": encoder, "tracker": order.tracker or 16}
+
+
+def _mirror(text: str | None) -> dict[str, str] | None:
+    """Return ``a,b=c`` as {"a": "a", "b": "c"}."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    pairs = [part.partition("=") for part in parts]
+    # One of the relations of logic is the equals sign itself.
+    return {"=": "="} if parts == ["="] else {label: other if sign else label for label, sign, other in pairs}
+
+
+def _read(path: Path, format: str, binary: bool) -> Sentences:
+    """Return what the file holds, and say what was left out."""
+    found = read_sentences(path, format)
+    for why, n in found.dropped.items():
+        display.note(say("{path}: {n} rows left out ({why})", path=path, n=n, why=why))
+    if not binary:
+        return found
+    kept = [_negative_or_positive(one) for one in found if isinstance(one, Example) and one.label != str(NEUTRAL)]
+    if not kept:
+        raise FileFormatError(f"{path}: holds no example that is negative or positive")
+    if left := len(found) - len(kept):
+        display.note(say("{path}: {n} rows left out ({why})", path=path, n=left, why=say("neutral")))
+    return Sentences(found.source, kept, ("0", "1"))
+
+
+def _negative_or_positive(example: Example) -> Example:
+    """Return the example with labels 0 (negative) and 1 (positive); neutral nodes have none."""
+    labels = np.asarray(example.tree.labels)
+    tree = example.tree.with_labels(np.where(labels == NEUTRAL, -1, labels > NEUTRAL).astype(np.int64))
+    return Example(str(tree.label), tree)
+
+
+def _labels(found: Sentences) -> np.ndarray:
+    return np.array([example.label for example in found])
+
+
+def _learn(model: Any, learned: Sentences, judged: Sentences | None, epochs: int) -> bool:
+    """Train; show the epochs. False: interrupted."""
+    held_out = {} if judged is None else {"X_val": judged, "y_val": _labels(judged)}
+    with warnings.catch_warnings(), ctrl_c_heard(), display.progress_bar(say("training")) as progress:
+        warnings.filterwarnings("ignore", "training was interrupted")
+        try:
+            with closing(model.steps(learned, _labels(learned), **held_out)) as steps:
+                for step in steps:
+                    text = say("epoch {n}, loss {loss:.4f}", n=step.epoch, loss=step.loss)
+                    if judged is not None:
+                        text += ", " + say("accuracy {share:.4f}", share=step.validation_score)
+                    report_epoch(progress, step.epoch, epochs, text)
+        except KeyboardInterrupt:
+            return False
+    return not getattr(model, "interrupted_", False)
+
+
+def _facts(model: Any, order: Order, learned: Sentences, judged: Sentences | None, seconds: float) -> dict[str, Any]:
+    scores = model.validation_scores_ or []
+    return {
+        "model": str(order.out), "format": order.format, "encoder": model.encoder, "parses": model.parses,
+        "classes": model.classes_.tolist(), "n": len(learned), "dropped": dict(learned.dropped),
+        "words": len(model.vocabulary_), "weights": sum(value.numel() for value in model.model_.parameters()),
+        "epochs": model.n_iter_, "loss": model.loss_curve_[-1],
+        "dev_n": None if judged is None else len(judged),
+        "dev_accuracy": (max(scores) if model.early_stopping else scores[-1]) if scores else None,
+        "seconds": round(seconds, 3),
+    }  # fmt: skip
+
+
+# -- judging -----------------------------------------------------------------------------------------------------
+
+
+def evaluate(model_file: Path, file: Path, format: str, *, beam: int | None, json: bool) -> None:
+    """Show accuracy, that of each class, and, where the model finds its own parses, how they compare."""
+    model = _load(model_file, beam)
+    binary = format == "sst" and model.classes_.tolist() == ["0", "1"]
+    found = _read(file, format, binary)
+    labels = _labels(found)
+    if strange := sorted({*labels.tolist()} - {*model.classes_.tolist()}):
+        raise InvalidDataError(
+            say(
+                "{path} holds the label {label!r}, which {model} never learned; it knows {known}",
+                path=file,
+                label=strange[0],
+                model=model_file,
+                known=", ".join(model.classes_.tolist()),
+            )
+        )
+    begin = perf_counter()
+    answers = model.predict(found)
+    seconds = perf_counter() - begin
+    trees = list(found.trees)
+    facts: dict[str, Any] = {
+        "accuracy": float(np.mean(answers == labels)),
+        "n": len(labels),
+        "per_class": {label: _of_class(labels == label, answers == label) for label in model.classes_.tolist()},
+        "transition_accuracy": None,
+        "bracket_f1": None,
+        "sentences_per_s": len(trees) / seconds,
+    }
+    if model.parses == "predicted":
+        facts |= _against(trees, model.parse(trees))
+        facts["baselines"] = {
+            "left_branching": _against(trees, [Tree.left_branching(tree.words) for tree in trees]),
+            "right_branching": _against(trees, [Tree.right_branching(tree.words) for tree in trees]),
+        }
+    if json:
+        display.print_json(facts)
+    else:
+        _show(facts)
+
+
+def _of_class(is_it: np.ndarray, said: np.ndarray) -> dict[str, Any]:
+    right = int((is_it & said).sum())
+    return {
+        "n": int(is_it.sum()),
+        "recall": right / int(is_it.sum()) if is_it.any() else None,
+        "precision": right / int(said.sum()) if said.any() else None,
+    }
+
+
+def _against(given: Sequence[Tree], found: Sequence[Tree]) -> dict[str, float | None]:
+    """Return how trees compare with those given: the share of equal transitions, and the F1 of their brackets."""
+    same = sum(int((one.transitions == two.transitions).sum()) for one, two in zip(given, found, strict=True))
+    return {
+        "transition_accuracy": same / sum(len(tree.transitions) for tree in given),
+        "bracket_f1": bracket_f1(given, found),
+    }
+
+
+def bracket_f1(given: Sequence[Tree], found: Sequence[Tree]) -> float | None:
+    """Return the F1 of brackets over two words or more, the whole sentence apart; None where there are none.
+
+    Binary trees over the same words have equally many, so that precision, recall and F1 are one number.
+    """
+    right = total = 0
+    for one, two in zip(given, found, strict=True):
+        right += len(_brackets(one) & _brackets(two))
+        total += len(_brackets(one))
+    return right / total if total else None
+
+
+def _brackets(tree: Tree) -> set[tuple[int, int]]:
+    spans = tree.spans()[:-1][tree.transitions[:-1] == REDUCE]
+    return {(begin, end) for begin, end in spans.tolist()}
+
+
+def _show(facts: Mapping[str, Any]) -> None:
+    display.show(say("{n} examples, {share:.4f} of them right.", n=facts["n"], share=facts["accuracy"]))
+    rows = [
+        [label, str(of["n"]), _figure(of["recall"]), _figure(of["precision"])]
+        for label, of in facts["per_class"].items()
+    ]
+    headings = [say("class"), say("examples"), say("recall"), say("precision")]
+    display.show(display.table(say("Of each class"), headings, rows, numbers=3))
+    if "baselines" in facts:
+        names = {"left_branching": say("left-branching"), "right_branching": say("right-branching")}
+        parts = [(say("the model"), facts), *((names[name], of) for name, of in facts["baselines"].items())]
+        rows = [[name, _figure(of["transition_accuracy"]), _figure(of["bracket_f1"])] for name, of in parts]
+        headings = ["", say("equal transitions"), say("bracket F1")]
+        display.show(display.table(say("Its own parses beside those given"), headings, rows, numbers=2))
+    display.show(say("{n:.0f} sentences a second.", n=facts["sentences_per_s"]))
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+# -- lines in, lines out -----------------------------------------------------------------------------------------
+
+
+def predict(model_file: Path, file: Path | None, *, proba: bool, beam: int | None) -> None:
+    """Write the label of each line."""
+    model = _load(model_file, beam)
+    given = _sentences(file, pairs=model.n_sides_ == 2)
+    if not given:
+        return
+    with _about(file):
+        likely = model.predict_proba(given)
+    for row in likely:
+        label = str(model.classes_[row.argmax()])
+        more = [f"p({name})={p:.6f}" for name, p in zip(model.classes_.tolist(), row, strict=True)] if proba else []
+        print("\t".join([label, *more]))
+
+
+def parse(model_file: Path, file: Path | None, *, beam: int | None) -> None:
+    """Write the tree of each line, with brackets."""
+    model = _load(model_file, beam)
+    given = _sentences(file, pairs=False)
+    with _about(file):
+        trees = model.parse(given)
+    for tree in trees:
+        print(tree.to_brackets())
+
+
+def _load(model_file: Path, beam: int | None = None) -> Any:
+    kind = read_header(model_file)["class"]
+    if kind != "SPINNClassifier":
+        raise ModelFileError(
+            say(
+                "{path} holds a {kind}; these commands need a model of `pellucid spinn train`",
+                path=model_file,
+                kind=kind,
+            )
+        )
+    model = load(model_file)
+    return model if beam is None else model.set_params(beam=beam)
+
+
+def _sentences(file: Path | None, *, pairs: bool) -> list[Any]:
+    """Return what stands in each line: a text, a tree, or a pair of them."""
+    found: list[Any] = []
+    for number, line in _lines() if file is None else text_lines(file):
+        where = f"{_name(file)}, line {number}"
+        parts = line.split("\t")
+        if len(parts) != (2 if pairs else 1):
+            raise FileFormatError(
+                say("{where}: must hold two sentences, parted by one tab", where=where)
+                if pairs
+                else say("{where}: must hold one sentence, without a tab", where=where)
+            )
+        made = [_tree_or_text(part, where) for part in parts]
+        found.append(tuple(made) if pairs else made[0])
+    return found
+
+
+def _lines() -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        yield number, decoded(line.removesuffix(b"\n").removesuffix(b"\r"), f"{_name(None)}, line {number}")
+
+
+def _tree_or_text(text: str, where: str) -> Tree | str:
+    """Return a tree where the text begins with a bracket and a space (or a label), else the text."""
+    text = text.strip(" ")
+    if not text:
+        raise FileFormatError(say("{where}: is blank; every line must hold a sentence", where=where))
+    if not (text.startswith("( ") or (text.startswith("(") and text[1:2].isdigit())):
+        return text
+    try:
+        return Tree.parse(text)
+    except InvalidDataError as error:
+        raise FileFormatError(f"{where}: {error}") from None
+
+
+@contextmanager
+def _about(file: Path | None) -> Iterator[None]:
+    """Name the file where the model refuses what stands in it."""
+    try:
+        yield
+    except InvalidDataError as error:
+        raise InvalidDataError(f"{_name(file)}: {error}") from None
+
+
+def _name(file: Path | None) -> str:
+    return say("standard input") if file is None else str(file)
