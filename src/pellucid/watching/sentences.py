@@ -44,11 +44,7 @@ def confusion(result: Result) -> Picture:
     left, right = figure.subplots(1, 2, width_ratios=[1.05, 1])
     panels.confusion(left, payload["confusion"], payload["classes"])
     left.set_title(say("What is taken for what"))
-    panels.curves(
-        right,
-        payload.get("losses", model.loss_curve_),
-        getattr(model, "validation_loss_curve_", None),
-    )
+    panels.curves(right, model.loss_curve_, model.validation_loss_curve_)
     right.set_title(say("How the loss fell"))
     return figure
 
