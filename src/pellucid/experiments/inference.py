@@ -2,7 +2,7 @@
 
 "every big dog runs" entails "some dog moves", and contradicts "no dog runs"; the pairs and their labels are Pellucid's
 own (``data/english.py``), and no pair of the test stands in training. The settings were chosen on pairs of another
-seed. A pair that is neutral or a contradiction is so in either order, and is learned in both.
+seed.
 """
 
 import warnings
@@ -19,7 +19,7 @@ from pellucid.language import say
 DEFAULT_SEED = 0
 OPTIONS: Mapping[str, tuple[str, ...]] = {}
 SIZES = {"train": 20_000, "validation": 1_000, "test": 3_000}
-EPOCHS = 20
+EPOCHS = 15
 EXAMPLE = ("( ( every ( big dog ) ) runs )", "( ( some animal ) ( does ( not sleep ) ) )")
 TRUTH = "entailment"  # who runs does not sleep, and there are big dogs
 
@@ -31,10 +31,8 @@ def network(seed: int) -> Any:
     return SPINNClassifier(
         hidden=50,
         features="plain",
-        mirror={"neutral": "neutral", "contradiction": "contradiction"},
         learning_rate_init=0.004,
         weight_decay=0.1,
-        averaging=0.999,
         batch_size=128,
         max_iter=EPOCHS,
         random_state=seed,

@@ -24,7 +24,8 @@ def draw_tree(axes: Axes, tree: Tree, notes: Mapping[int, tuple[str, str]] | Non
             x[node], y[node] = (x[left] + x[right]) / 2, max(y[left], y[right]) + 1
     for node, (left, right) in enumerate(children):
         if left >= 0:
-            axes.plot([x[left], x[node], x[right]], [y[left], y[node], y[right]], color=LINE, linewidth=1.6, zorder=1)
+            corners = [y[left], y[node], y[node], y[right]]  # square corners: no two lines cross
+            axes.plot([x[left], x[left], x[right], x[right]], corners, color=LINE, linewidth=1.6, zorder=1)
     inner = children[:, 0] >= 0
     axes.scatter(x[inner], y[inner], s=26, color=MUTED, zorder=2)
     for place, word in enumerate(tree.words):
