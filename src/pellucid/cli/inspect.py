@@ -27,6 +27,8 @@ def inspect(model_file: Path, *, json: bool) -> None:
 
 
 def _facts(header: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    if hasattr(model, "vocabulary_"):
+        return _of_sentences(header, model)
     known = getattr(model, "preprocessing_", None)
     preprocessor = Preprocessor.from_json(known["columns"]) if known else None
     weights = model.coefs_ if hasattr(model, "coefs_") else [model.coef_.T]
@@ -47,6 +49,24 @@ def _facts(header: Mapping[str, Any], model: Any) -> dict[str, Any]:
         "features": list(names),
         "parameters": {name: value for name, value in model.get_params().items() if value != defaults[name]},
         "columns": preprocessor.report if preprocessor else [],
+    }
+
+
+def _of_sentences(header: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    """Return the facts of a model that reads sentences, which knows words in place of columns."""
+    defaults = type(model)().get_params()
+    return {
+        "class": header["class"],
+        "format": header["format"],
+        "pellucid": header["pellucid"],
+        "task": "classification of pairs" if model.n_sides_ == 2 else "classification of sentences",
+        "classes": list(model.classes_),
+        "words": len(model.vocabulary_),
+        "weights": sum(weight.numel() for weight in model.model_.parameters()),
+        "epochs": int(model.n_iter_),
+        "loss": model.loss_curve_[-1] if model.loss_curve_ else None,
+        "parameters": {name: value for name, value in model.get_params().items() if value != defaults[name]},
+        "columns": [],
     }
 
 

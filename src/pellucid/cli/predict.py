@@ -21,6 +21,11 @@ __all__ = ["predict", "predicted"]
 def predict(model_file: Path, file: Path, *, proba: bool, out: Path | None) -> None:
     """Write the predictions for the rows of a table, one line a row, on stdout or into ``out``."""
     model = load(model_file)
+    if hasattr(model, "vocabulary_"):
+        kind = type(model).__name__
+        raise InvalidArgumentError(
+            say("{path} holds a {kind}, which reads sentences: use `pellucid spinn`", path=model_file, kind=kind)
+        )
     if proba and not hasattr(model, "classes_"):
         raise InvalidArgumentError(say("--proba needs a classifier, but {path} predicts amounts", path=model_file))
     name, X = _input(model, model_file, file)

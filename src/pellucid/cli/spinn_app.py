@@ -70,7 +70,6 @@ Json = Annotated[bool, Option("--json", help=say("Print one JSON object on stdou
 Model = Annotated[Path, Argument(metavar="MODEL", help=say("A model file, as spinn train writes it."))]
 Lines = Annotated[Path | None, Argument(metavar="[FILE]", help=say("Sentences, one a line; else stdin."))]
 Beam = Annotated[int | None, Option(min=1, help=say("Beginnings of a parse that are kept; else the model's."))]
-Share = Option(min=0.0, max=0.99)
 
 
 @spinn_app.command(help=say("Learn from sentences with trees and labels."))
@@ -104,19 +103,25 @@ def train(
     ] = None,
     lowercase: Annotated[bool, Option("--lowercase", help=say("Put words in small letters."))] = False,
     min_count: Annotated[int, Option(min=1, help=say("Words seen less often are unknown."))] = 1,
-    word_dropout: Annotated[float, Share] = 0.0,
-    dropout_embedding: Annotated[float, Share] = 0.0,
-    dropout: Annotated[float, Share] = 0.0,
+    word_dropout: Annotated[
+        float, Option(min=0.0, max=0.99, help=say("The share of words read as unknown in training."))
+    ] = 0.0,
+    dropout_embedding: Annotated[
+        float, Option(min=0.0, max=0.99, help=say("The share of a word's numbers left out in training."))
+    ] = 0.0,
+    dropout: Annotated[
+        float, Option(min=0.0, max=0.99, help=say("The share of the head's numbers left out in training."))
+    ] = 0.0,
     batch_norm: Annotated[bool, Option("--batch-norm", help=say("Normalise over the batch."))] = False,
     solver: Annotated[Solver, Option(help=say("The optimizer."))] = Solver.ADAMW,
     learning_rate: Annotated[Schedule, Option(help=say("How the learning rate goes on."))] = Schedule.COSINE,
     learning_rate_init: Annotated[float, Option(help=say("The first learning rate."))] = 0.003,
     step_factor: Annotated[float, Option(help=say("What step multiplies the rate by."))] = 0.75,
     step_size: Annotated[int, Option(min=1, help=say("After how many updates it does."))] = 10_000,
-    weight_decay: Annotated[float, Option(min=0.0)] = 0.01,
+    weight_decay: Annotated[float, Option(min=0.0, help=say("How much large weights shrink at each step."))] = 0.01,
     clip: Annotated[float, Option(help=say("The longest gradient."))] = 5.0,
     averaging: Annotated[float, Option(min=0.0, max=0.9999, help=say("Decay of the mean of the weights."))] = 0.0,
-    batch_size: Annotated[int, Option(min=1)] = 64,
+    batch_size: Annotated[int, Option(min=1, help=say("The examples of an update."))] = 64,
     epochs: Annotated[int, Option(min=1, help=say("Passes over the examples, at most."))] = 20,
     patience: Annotated[
         int | None, Option(min=1, help=say("Stop after so many epochs without a better score on --dev; keep the best."))

@@ -329,7 +329,7 @@ def hopfield(seed: int | None) -> Iterator[Scene]:
 
 
 def spinn(seed: int | None) -> Iterator[Scene]:
-    """A sentence that is read: the buffer empties, the stack grows and shrinks, and a tree is what remains."""
+    """Show a sentence as it is read: the buffer empties, the stack grows and shrinks, and a tree remains."""
     from pellucid.data.english import generate_english
     from pellucid.networks.spinn import SPINNClassifier
 
@@ -340,9 +340,7 @@ def spinn(seed: int | None) -> Iterator[Scene]:
         encoder="spinn", parses="predicted", hidden=20, embedding=16, tracker=12, mlp=32, batch_size=16, max_iter=4,
         learning_rate_init=0.01, random_state=seed,
     )  # fmt: skip
-    losses = []
-    for step in model.steps(learned, learned.y):
-        losses.append(step.loss)
+    losses = [step.loss for step in model.steps(learned, learned.y)]
     trace = model.trace(unseen)
     yield Scene(
         say("A sentence that it has never read"),

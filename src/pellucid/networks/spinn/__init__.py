@@ -1,6 +1,7 @@
 """The stack-augmented parser-interpreter network (Bowman et al. 2016), on PyTorch: the extra ``torch``.
 
-``machine.py`` is the algorithm as the article tells it, to be read; ``batched.py`` the same function at speed.
+``machine.py`` is the algorithm as the article tells it, to be read; ``batched.py`` the same function at speed;
+``beam.py`` parses with a beam; ``model.py`` goes from words to labels, ``estimator.py`` learns and answers.
 Trees and their readers need no torch, and stand elsewhere.
 """
 

@@ -1,0 +1,426 @@
+"""How SPINNClassifier learns: options, parts of fits, early stopping, own parses, plain text, files."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from sklearn.base import clone  # noqa: E402
+
+from pellucid import load, save  # noqa: E402
+from pellucid.data.english import generate_english  # noqa: E402
+from pellucid.data.sentences import Pair  # noqa: E402
+from pellucid.data.vectors import Vectors  # noqa: E402
+from pellucid.errors import InvalidArgumentError, InvalidDataError, ModelFileError  # noqa: E402
+from pellucid.networks.spinn.examples import batches, both_ways, examples  # noqa: E402
+from pellucid.networks.spinn.machine import machine  # noqa: E402
+from pellucid.networks.spinn.model import ENCODERS  # noqa: E402
+from pellucid.saving.file import read_file  # noqa: E402
+from pellucid.spinn import SPINNClassifier, Tree  # noqa: E402
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def english():
+    return generate_english({"train": 300, "test": 60})
+
+
+def small(**settings):
+    sizes = {"hidden": 12, "embedding": 8, "tracker": 8, "mlp": 16, "batch_size": 16, "random_state": 0}
+    return SPINNClassifier(**sizes | {"max_iter": 2} | settings)
+
+
+def own_parses(**settings):
+    return small(encoder="spinn", parses="predicted", **settings)
+
+
+@pytest.fixture(scope="module")
+def parser(english):
+    return own_parses(max_iter=6, learning_rate_init=0.01).fit(english["train"], labels(english["train"]))
+
+
+def labels(found):
+    return np.array([example.label for example in found])
+
+
+def same(one, other, X):
+    return np.array_equal(one.predict_proba(X), other.predict_proba(X))
+
+
+# -- own parses and text -----------------------------------------------------------------------------------------
+
+
+def test_a_parser_beats_both_baselines_on_sentences_that_it_has_not_read(parser, english):
+    trees = list(english["test"].trees)
+    right = np.mean([one == two for one, two in zip(trees, parser.parse(trees), strict=True)])
+    for baseline in (Tree.left_branching, Tree.right_branching):
+        assert right > np.mean([tree == baseline(tree.words) for tree in trees]) + 0.3
+
+
+def test_text_is_read_as_its_words_are(parser, english):
+    pair = next(iter(english["test"]))
+    as_text = tuple(" ".join(tree.words) for tree in pair.trees)
+    assert same_row(parser.predict_proba([as_text]), parser.predict_proba([pair]))
+    assert parser.parse(as_text[0]) == parser.parse(pair.premise)
+    assert parser.parse([as_text[0]]) == [parser.parse(as_text[0])]
+    assert parser.parse("It doesn't move (yet).").words == ("It", "does", "n't", "move", "-LRB-", "yet", "-RRB-", ".")
+
+
+def same_row(one, other):
+    return np.allclose(one, other, rtol=0, atol=1e-6)
+
+
+def test_the_given_tree_changes_nothing_where_parses_are_predicted(parser, english):
+    pair = next(iter(english["test"]))
+    turned = Pair(pair.label, Tree.left_branching(pair.premise.words), Tree.right_branching(pair.hypothesis.words))
+    assert same_row(parser.predict_proba([turned]), parser.predict_proba([pair]))
+
+
+def test_a_model_with_given_parses_says_what_to_do_with_text(english):
+    model = small().fit(english["train"], labels(english["train"]))
+    with pytest.raises(InvalidDataError, match=r"text at row 1, .*\(Tree\.parse\).*parses='predicted'"):
+        model.predict([next(iter(english["test"])), ("a dog runs", "a dog moves")])
+    with pytest.raises(InvalidArgumentError, match="finds no parses; train one with"):
+        model.parse("a dog runs")
+
+
+def test_what_knows_no_tree_learns_from_text_alone(english):
+    texts = [tuple(" ".join(tree.words) for tree in pair.trees) for pair in english["train"]]
+    one = small(encoder="gru").fit(texts, labels(english["train"]))
+    other = small(encoder="gru").fit(english["train"], labels(english["train"]))
+    assert same(one, other, english["test"])
+
+
+def test_blank_text_is_named_by_its_row(parser):
+    with pytest.raises(InvalidDataError, match="row 1 is blank"):
+        parser.predict([("a", "b"), ("a", "  ")])
+
+
+def test_a_wider_beam_is_used_by_predict_and_parse(parser, english, monkeypatch):
+    from pellucid.networks.spinn import model as room
+
+    widths = []
+    plain = room.beam_parse
+    monkeypatch.setattr(room, "beam_parse", lambda *given: widths.append(given[-1]) or plain(*given))
+    wide = copy.deepcopy(parser).set_params(beam=3)
+    wide.predict(list(english["test"])[:4])
+    wide.parse("every dog runs")
+    assert widths == [3, 3]
+
+
+def test_predicted_parses_need_the_encoder_that_predicts():
+    with pytest.raises(InvalidArgumentError, match="needs encoder='spinn', got encoder='treelstm'"):
+        small(parses="predicted").fit([Tree.parse("( a b )")] * 2, ["x", "y"])
+
+
+def test_encode_gives_each_sentence_of_a_pair(parser, english):
+    pairs = list(english["test"])[:5]
+    both = parser.encode(pairs)
+    assert both.shape == (5, 2, 12)
+    np.testing.assert_allclose(parser.encode([pair.hypothesis for pair in pairs]), both[:, 1], rtol=0, atol=1e-6)
+
+
+# -- the trace ---------------------------------------------------------------------------------------------------
+
+
+def test_a_trace_holds_the_machines_own_values(parser):
+    trace = parser.trace("not every small cat does move")
+    words = parser.vocabulary_.indices(trace.tree.words)
+    with torch.no_grad():
+        leaves = parser.model_.project(parser.model_.embedding.weight)
+        found = machine(parser.model_.cell, leaves, [words])
+    assert trace.tree.transitions.tolist() == found.transitions[0].tolist()
+    np.testing.assert_allclose(trace["h11"], found.h[0], rtol=0, atol=1e-6)
+    for moment, logits in zip(trace.moments, found.logits, strict=True):
+        choice = len(moment.buffer) > 0 and len(moment.stack) > 1
+        expected = logits.double().softmax(0).numpy() if choice else [len(moment.buffer) > 0, len(moment.buffer) == 0]
+        np.testing.assert_allclose(moment.p, expected, rtol=0, atol=1e-6)
+    assert trace["buffer2"].tolist() == ["every", "small", "cat", "does", "move"]
+    assert trace["e3"].shape == trace["m3"].shape == (8,)
+
+
+def test_a_trace_is_shown_as_text_and_as_html_that_runs_nothing(parser):
+    trace = parser.trace("<script> every dog")
+    lines = str(trace).splitlines()
+    assert lines[1].split() == ["step", "stack", "buffer", "transition", "p"]
+    assert len(lines) == 2 + 5 + 1 + 3
+    assert "<script>" not in trace._repr_html_()
+    assert "&lt;script&gt;" in trace._repr_html_()
+    assert trace.__rich__() is not None
+
+
+def test_a_given_tree_is_traced_as_it_is(english):
+    model = small().fit(english["train"], labels(english["train"]))
+    tree = next(iter(english["test"])).premise
+    trace = model.trace(tree)
+    assert trace.tree == tree
+    assert trace.moments[0].p is None
+    assert trace.moments[0].e is None
+    with pytest.raises(InvalidArgumentError, match="finds no parses"):
+        model.trace("a dog runs")
+    with pytest.raises(InvalidArgumentError, match="trace shows how trees are read"):
+        small(encoder="sum").fit(english["train"], labels(english["train"])).trace("a dog")
+
+
+# -- options -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dropout_embedding": 0.2, "dropout": 0.2, "word_dropout": 0.1, "batch_norm": True, "mlp_layers": 2},
+        {"solver": "rmsprop", "learning_rate": "step", "step_size": 7, "step_factor": 0.5},
+        {"averaging": 0.9, "learning_rate": "constant", "lowercase": True, "min_count": 2},
+        {"mlp_layers": 0, "features": "plain", "multiply": False},
+    ],
+)
+def test_options_learn_by_the_seed_alone(settings, english):
+    train, test = english["train"], english["test"]
+    torch.manual_seed(1)
+    one = small(**settings).fit(train, labels(train))
+    torch.manual_seed(2)
+    other = small(**settings).fit(train, labels(train))
+    assert same(one, other, test)
+    assert one.loss_curve_[-1] < one.loss_curve_[0]
+
+
+def test_the_rate_falls_after_so_many_updates(english):
+    train = list(english["train"])[:160]  # ten batches of 16
+    model = small(learning_rate="step", step_size=4, step_factor=0.5, learning_rate_init=0.01, max_iter=2)
+    rates = [step.learning_rate for step in model.steps(train, labels(train))]
+    assert model.t_ == 20
+    assert rates == pytest.approx([0.01 * 0.5**2, 0.01 * 0.5**5])
+
+
+def test_the_mean_of_the_weights_is_what_predicts(english):
+    train = list(english["train"])
+    model = small(averaging=0.9, max_iter=1)
+    list(model.steps(train, labels(train)))
+    shown = model.model_.project.weight.detach().clone()
+    model._show_average(False)
+    assert not torch.equal(shown, model.model_.project.weight)
+
+
+def test_pretrained_vectors_stand_in_the_table_and_stay(english, tmp_path):
+    path = tmp_path / "glove.txt"
+    path.write_text("dog 1 2 3\ncat 4 5 6\nunseen 7 8 9\n<unk> 1 1 1\n", encoding="utf-8")
+    train = english["train"]
+    frozen = small(vectors=path).fit(train, labels(train))
+    table = frozen.model_.embedding.weight.detach().numpy()
+    assert table[frozen.vocabulary_["dog"]].tolist() == [1, 2, 3]
+    assert table[0].tolist() == [0, 0, 0]
+    assert "unseen" not in frozen.vocabulary_
+    moving = small(vectors=path, freeze_vectors=False).fit(train, labels(train))
+    assert moving.model_.embedding.weight.detach().numpy()[moving.vocabulary_["dog"]].tolist() != [1, 2, 3]
+    own = Vectors(("unseen",), np.array([[7, 8, 9]], np.float32), False, 0, 0)
+    assert "unseen" in small(vectors=own).fit(train, labels(train)).vocabulary_
+
+
+def test_words_seen_too_rarely_are_unknown(english):
+    trees = [Tree.parse("( a b )"), Tree.parse("( a c )")] * 4 + [Tree.parse("( a d )")]
+    model = small(min_count=2).fit(trees, ["x", "y"] * 4 + ["x"])
+    assert model.vocabulary_.words == ("<unk>", "a", "b", "c")
+
+
+def test_mirrored_pairs_and_pairs_of_a_sentence_with_itself_are_added():
+    a, b = Tree.parse("( a b )"), Tree.parse("( c d )")
+    found = examples([(a, b), (b, a), (a, a)], needs_trees=True)
+    more, told = both_ways(found, np.array(["<", "=", "n"]), {"<": ">", "=": "="}, "=")
+    words = [tuple("".join(part.words) for part in parts) for parts in more]
+    assert words[3:] == [("cd", "ab"), ("ab", "cd"), ("ab", "ab"), ("cd", "cd")]
+    assert told.tolist() == ["<", "=", "n", ">", "=", "=", "="]
+
+
+def test_mirroring_teaches_a_class_that_is_met_the_other_way_only(english):
+    train = [pair for pair in english["train"] if pair.label != "neutral"]
+    told = [{"entailment": "narrower", "contradiction": "excludes"}[pair.label] for pair in train]
+    model = small(mirror={"narrower": "wider", "excludes": "excludes"}, features="plain", max_iter=15)
+    model.set_params(learning_rate_init=0.02).fit(train, told)
+    assert model.classes_.tolist() == ["excludes", "narrower", "wider"]
+    turned = [(pair.hypothesis, pair.premise) for pair in train if pair.label == "entailment"]
+    assert np.mean(model.predict(turned) == "wider") > 0.5
+
+
+SST = ["(1 (0 bad) (0 film))", "(1 (0 bad) (1 (-1 very) (0 film)))", "(2 (2 good) (2 film))", "(2 (2 so) (2 good))"]
+
+
+@pytest.mark.parametrize("encoder", ["treelstm", "spinn"])
+def test_every_labelled_node_is_learned(encoder):
+    trees = [Tree.parse(text.replace("-1", "9")) for text in SST]
+    trees = [tree.with_labels(np.where(tree.labels == 9, -1, tree.labels)) for tree in trees]
+    model = small(encoder=encoder, every_node=True, max_iter=60, learning_rate_init=0.02, mlp_layers=0)
+    model.fit(trees * 4, [str(tree.label) for tree in trees] * 3 + ["0"] + [str(tree.label) for tree in trees[1:]])
+    assert model.classes_.tolist() == ["0", "1", "2"]
+    assert model.predict([Tree.parse("bad"), Tree.parse("good")]).tolist() == ["0", "2"]  # never alone at a root
+
+
+@pytest.mark.parametrize(
+    ("settings", "X", "y", "message"),
+    [
+        ({"every_node": True}, [Tree.parse("( a b )")] * 2, ["x", "y"], "X has one without at row 0"),
+        ({"every_node": True}, [Tree.parse("(7 (1 a) (1 b))")] * 2, ["1", "0"], "labelled 7 at row 0"),
+        ({"every_node": True, "encoder": "sum"}, [Tree.parse("(1 (1 a) (1 b))")] * 2, ["1", "0"], "encoder that reads"),
+        ({"mirror": {"x": "x"}}, [Tree.parse("( a b )")] * 2, ["x", "y"], "for pairs of sentences"),
+        ({"identity": "z"}, [(Tree.parse("a"), Tree.parse("b"))] * 2, ["x", "y"], "identity must be one of"),
+        ({"device": "nowhere"}, [Tree.parse("a")] * 2, ["x", "y"], "device must be one that torch has here"),
+        ({"early_stopping": True}, [Tree.parse("a")] * 2, ["x", "y"], "0.1 cannot be held out of 2"),
+    ],
+)  # fmt: skip
+def test_options_that_do_not_fit_are_refused_in_one_sentence(settings, X, y, message):
+    model = small(**settings)
+    with pytest.raises((InvalidArgumentError, InvalidDataError), match=message):
+        model.fit(X, y)
+    assert not hasattr(model, "model_")
+
+
+def test_no_batch_holds_a_single_row():
+    for n in (2, 17, 33, 321, 641):
+        parts = list(batches(np.random.default_rng(0), np.arange(n), 16))
+        assert sorted(np.concatenate(parts).tolist()) == list(range(n))
+        assert min(map(len, parts)) > 1
+
+
+# -- parts, and the end, of a fit --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoder", ["spinn", "lstm"])
+def test_ten_epochs_in_parts_are_ten_epochs(encoder, english):
+    train, y = english["train"], labels(english["train"])
+    settings = {"encoder": encoder, "learning_rate": "constant", "dropout": 0.2, "averaging": 0.9}
+    whole = small(max_iter=4, **settings).fit(train, y)
+    parts = small(max_iter=2, warm_start=True, **settings).fit(train, y).fit(train, y)
+    again = small(max_iter=2, **settings).fit(train, y)
+    for way in (copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))):
+        other = way(again)
+        for _ in range(2):
+            other.partial_fit(train, y)
+        assert other.loss_curve_ == whole.loss_curve_
+        assert same(other, whole, english["test"])
+    assert same(parts, whole, english["test"])
+    assert len(again.loss_curve_) == 2
+
+
+def test_partial_fit_asks_for_the_classes_and_refuses_others(english):
+    train, y = list(english["train"])[:40], labels(english["train"])[:40]
+    model = small()
+    with pytest.raises(InvalidArgumentError, match="classes must be given in the first call"):
+        model.partial_fit(train, y)
+    model.partial_fit(train[:8], y[:8], classes=["contradiction", "entailment", "neutral"])
+    with pytest.raises(InvalidDataError, match="holds the class 'maybe', which is not among"):
+        model.partial_fit(train[:2], ["maybe", "neutral"])
+    with pytest.raises(InvalidArgumentError, match="classes must be those of the first call"):
+        model.partial_fit(train, y, classes=["neutral", "maybe"])
+    with pytest.raises(InvalidArgumentError, match="built with hidden=12, and now hidden is 13"):
+        model.set_params(hidden=13).partial_fit(train, y)
+
+
+def test_early_stopping_keeps_the_best_epoch(english):
+    train, test = english["train"], english["test"]
+    model = small(max_iter=30, early_stopping=True, n_iter_no_change=3, learning_rate_init=0.02)
+    model.fit(train, labels(train), X_val=test, y_val=labels(test))
+    assert model.n_iter_ == len(model.validation_scores_) < 30
+    assert model.score(test, labels(test)) == model.best_validation_score_ == max(model.validation_scores_)
+    assert model.validation_scores_[-1] < model.best_validation_score_
+    assert len(model.validation_loss_curve_) == model.n_iter_
+
+
+def test_without_early_stopping_what_is_held_out_is_only_looked_at(english):
+    train, test = english["train"], english["test"]
+    watched = small(max_iter=3).fit(train, labels(train), X_val=test, y_val=labels(test))
+    assert same(watched, small(max_iter=3).fit(train, labels(train)), test)
+    assert watched.score(test, labels(test)) == watched.validation_scores_[-1]
+
+
+def test_progress_is_printed_epoch_by_epoch(english, capsys):
+    train = list(english["train"])[:60]
+    small(verbose=True).fit(train, labels(train))
+    assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()] == ["Iteration 1", "Iteration 2"]
+
+
+# -- files -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_a_model_comes_back_from_its_file(encoder, english, tmp_path):
+    train, y = english["train"], labels(english["train"])
+    settings = {"parses": "predicted"} if encoder == "spinn" else {}
+    model = small(
+        encoder=encoder, batch_norm=True, mirror={"neutral": "neutral"}, max_iter=1, lowercase=True, **settings
+    ).fit(train, y, X_val=english["test"], y_val=labels(english["test"]))
+    save(model, tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert same(again, model, english["test"])
+    for name in ("loss_curve_", "validation_scores_", "n_iter_", "t_", "vocabulary_"):
+        assert getattr(again, name) == getattr(model, name)
+    assert again.get_params() == model.get_params()
+    assert clone(again).get_params() == model.get_params()
+    again.partial_fit(train, y)
+
+
+def test_vectors_are_in_the_file_and_their_path_is_not(english, tmp_path):
+    (tmp_path / "glove.txt").write_text("dog 1 2 3\n", encoding="utf-8")
+    model = small(vectors=tmp_path / "glove.txt").fit(english["train"], labels(english["train"]))
+    save(model, tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert again.vectors is None
+    assert again.embedding == 3
+    assert not again.model_.embedding.weight.requires_grad
+    assert same(again, model, english["test"])
+    assert b"glove.txt" not in (tmp_path / "m").read_bytes()
+
+
+def test_a_file_whose_parts_disagree_is_refused_with_both_sides(english, tmp_path):
+    model = small(max_iter=1).fit(english["train"], labels(english["train"]))
+    header, arrays = model.to_file()
+    path = tmp_path / "m"
+    save(model, path)
+    stored = read_file(path)[1]
+    for change, message in (
+        (lambda h, a: h["parameters"].update(hidden=13), r"shape .* but its parameters ask for"),
+        (lambda h, a: h["parameters"].update(hidden=10**12), r"does not describe .* overflow"),
+        (lambda h, a: h["parameters"].update(encoder="gpt"), "encoder must be one of"),
+        (lambda h, a: h["words"].pop(), r"'embedding.weight' of shape"),
+        (lambda h, a: h["words"].append(h["words"][1]), "stands twice"),
+        (lambda h, a: a.pop("cell.W"), "lacks the array 'cell.W'"),
+        (lambda h, a: a.update(more=np.zeros(2)), "holds an array 'more'"),
+        (lambda h, a: h["attributes"].update(model_=1), "an attribute 'model_'"),
+        (lambda h, a: h.pop("frozen"), "frozen"),
+    ):
+        entries, weights = copy.deepcopy(header), dict(arrays)
+        change(entries, weights)
+        with pytest.raises(ModelFileError, match=message):
+            SPINNClassifier.from_file(entries, weights)
+    assert sorted(stored) == sorted(arrays)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match="damaged"):
+        load(path)
+
+
+def test_without_torch_a_file_names_the_extra(english, tmp_path, monkeypatch):
+    from pellucid.networks import spinn
+
+    save(small(max_iter=1).fit(english["train"], labels(english["train"])), tmp_path / "m")
+    monkeypatch.setattr(spinn, "find_spec", lambda name: None)
+    with pytest.raises(ModelFileError, match=r"pellucid\[torch\]"):
+        load(tmp_path / "m")
+
+
+def test_numbers_beyond_what_is_finite_are_not_saved(english, tmp_path):
+    model = small(max_iter=1).fit(english["train"], labels(english["train"]))
+    with torch.no_grad():
+        model.model_.cell.b[0] = float("nan")
+    with pytest.raises(ModelFileError, match=r"'cell\.b' holds nan at row 0"):
+        save(model, tmp_path / "m")
+    assert not (tmp_path / "m").exists()
