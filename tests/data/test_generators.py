@@ -53,6 +53,21 @@ def test_listops_splits_are_balanced_disjoint_and_within_their_lengths():
         assert len(tree) - 2 * operators <= 1 + 2 * operators  # each operator at most three parts for one
 
 
+def test_listops_splits_have_lengths_of_their_own_and_share_nothing():
+    sizes = {"short": 900, "test": 200, "middle": 200}
+    lengths = {"short": (4, 6), "middle": (4, 20)}
+    made = generate_listops(sizes, lengths=lengths, max_length=30, random_state=2)
+    assert list(made) == list(sizes)
+    assert {split: len(one) for split, one in made.items()} == sizes
+    assert {len(tree) for tree in made["short"].trees} == {4, 5, 6}
+    assert max(map(len, made["middle"].trees)) == 20
+    assert max(map(len, made["test"].trees)) == 30
+    assert len({tree for one in made.values() for tree in one.trees}) == 1300
+    assert set(made["short"].counts().values()) == {90}
+    # Other splits with shorter sentences do not change what a test set among all lengths holds.
+    assert set(generate_listops({"test": 200}, max_length=30, random_state=2)["test"].trees) == set(made["test"].trees)
+
+
 def test_listops_depth_is_bounded():
     for example in generate_listops({"all": 200}, max_length=40, max_depth=2)["all"]:
         level = deepest = 0
@@ -252,5 +267,15 @@ def test_bins_of_a_split_that_is_not_made_are_refused():
         generate_logic({"train": 5}, bins={"trian": [2]})
     with pytest.raises(InvalidArgumentError, match="max_length must be a whole number from 1 to 10000, got '50'"):
         generate_listops({"train": 5}, max_length="50")
+    with pytest.raises(InvalidArgumentError, match="lengths must be of the splits train, got 'test'"):
+        generate_listops({"train": 5}, lengths={"test": (4, 9)})
+    with pytest.raises(
+        InvalidArgumentError, match=r"lengths\['train'\] must be a shortest and a longest length, got 9"
+    ):
+        generate_listops({"train": 5}, lengths={"train": 9})
+    with pytest.raises(
+        InvalidArgumentError, match=r"lengths\['train'\]\[0\] must be a whole number from 1 to 4, got 9"
+    ):
+        generate_listops({"train": 5}, lengths={"train": (9, 4)})
     with pytest.raises(InvalidArgumentError, match="sizes must name one split or more"):
         generate_english([5])

@@ -81,7 +81,11 @@ def tour(
 @app.command(help=say("Run one experiment and judge its figures."))
 def run(
     name: Annotated[
-        str, Argument(metavar="NAME", help="neuron, two-layer, xor, digits, mnist, hopfield, rbm-digits, logic")
+        str,
+        Argument(
+            metavar="NAME",
+            help="neuron, two-layer, xor, digits, mnist, hopfield, rbm-digits, logic, listops, inference",
+        ),
     ],
     *,
     json: Json = False,
@@ -89,11 +93,15 @@ def run(
     figures: Annotated[Path | None, Option(metavar="DIR", help=say("Draw figures into this folder."))] = None,
     data: Data = None,
     model: Annotated[str | None, Option(metavar="mlp|cnn", help=say("The network for mnist."))] = None,
+    training: Annotated[
+        str | None, Option(metavar="long", help=say("short (10 minutes) or long, for listops."))
+    ] = None,
 ) -> None:
     """Run one experiment."""
     from pellucid.cli import experiments
 
-    options = {} if model is None else {"model": model}
+    given = {"model": model, "training": training}
+    options = {name: value for name, value in given.items() if value is not None}
     experiments.run(name, json=json, seed=seed, figures=figures, data=data, options=options)
 
 

@@ -37,11 +37,16 @@ def balanced(size: int, labels: Sequence[str]) -> dict[str, int]:
     return {label: size // len(labels) + (i < size % len(labels)) for i, label in enumerate(labels)}
 
 
-def collect(draw: Callable[[], Drawn[Group] | None], wanted: Mapping[Group, int]) -> dict[Group, list[Made]]:
-    """Draw until every group has as many distinct examples as are wanted, or nothing new has come for long."""
+def collect(
+    draw: Callable[[], Drawn[Group] | None], wanted: Mapping[Group, int], seen: set[Hashable] | None = None
+) -> dict[Group, list[Made]]:
+    """Draw until every group has as many distinct examples as are wanted, or nothing new has come for long.
+
+    What is in ``seen`` is not taken again, and what is taken is put there.
+    """
     found: dict[Group, list[Made]] = {group: [] for group in wanted}
     missing = sum(wanted.values())
-    seen: set[Hashable] = set()
+    seen = set() if seen is None else seen
     in_vain = 0
     while missing and in_vain < PATIENCE:
         in_vain += 1

@@ -25,6 +25,8 @@ EXPERIMENTS = {
     "hopfield": "pellucid.experiments.hopfield",
     "rbm-digits": "pellucid.experiments.rbm_digits",
     "logic": "pellucid.experiments.logic",
+    "listops": "pellucid.experiments.listops",
+    "inference": "pellucid.experiments.inference",
 }
 
 

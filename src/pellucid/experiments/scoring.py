@@ -1,12 +1,13 @@
-"""How well images of digits are told apart: accuracy, confusion matrix, figures by class, worst mistakes."""
+"""How well images, or sentences, are told apart: accuracy, confusion matrix, figures by class, worst mistakes."""
 
 from typing import Any
 
 import numpy as np
 
+from pellucid.data.sentences import Sentences
 from pellucid.language import say
 
-__all__ = ["score_images"]
+__all__ = ["score_images", "score_sentences"]
 
 
 def score_images(
@@ -67,3 +68,21 @@ def summary_of(metrics: dict[str, Any]) -> tuple[str, ...]:
             f1=metrics["per_class"][weakest]["f1"],
         ),
     )
+
+
+def score_sentences(model: Any, sentences: Sentences) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return (metrics, payload) of a fitted classifier on sentences or pairs; ``is_right`` (N,) is in the payload."""
+    from sklearn.metrics import confusion_matrix
+
+    y = np.array([example.label for example in sentences])
+    predicted = model.predict(sentences)  # (N,)
+    is_right = predicted == y
+    matrix = confusion_matrix(y, predicted, labels=model.classes_)
+    metrics = {
+        "test_accuracy": float(is_right.mean()),
+        "test_errors": int((~is_right).sum()),
+        "test_examples": int(y.size),
+        "per_class": {str(label): float(is_right[y == label].mean()) for label in np.unique(y)},
+        "confusion_matrix": matrix.tolist(),
+    }
+    return metrics, {"model": model, "classes": model.classes_, "confusion": matrix, "is_right": is_right}

@@ -7,7 +7,7 @@ import numpy as np
 
 from pellucid.experiments import Result
 from pellucid.language import say
-from pellucid.watching import memories, panels
+from pellucid.watching import memories, panels, sentences
 from pellucid.watching.diagram import draw_network
 from pellucid.watching.style import BLUE, CYCLE, GREEN, INK, LINE, MUTED, ORANGE, Picture, picture
 
@@ -354,21 +354,6 @@ def rbm_confusion(result: Result) -> Picture:
     return figure
 
 
-def logic_bins(result: Result) -> Picture:
-    """Draw the share of right answers by the length of the formulas; what was trained on is shaded."""
-    by_bin = result.payload["accuracy_by_bin"]
-    bins = [int(k) for k in by_bin]
-    figure = picture(8, 4.4)
-    axes = figure.subplots()
-    axes.axvspan(-0.4, 4.4, color=LINE, alpha=0.4)
-    axes.plot(bins, list(by_bin.values()), color=BLUE, marker="o")
-    axes.set(
-        xlabel=say("operators of the longer formula"), ylabel=say("share of right answers"), ylim=(0, 1.03), xticks=bins
-    )
-    axes.set_title(say("Right answers; it has learned from the shaded lengths"))
-    return figure
-
-
 _GALLERY: Mapping[str, Mapping[str, Draw]] = {
     "neuron": {"learning": neuron_learning},
     "two-layer": {"learning": two_layer_learning, "inside": two_layer_inside},
@@ -384,5 +369,11 @@ _GALLERY: Mapping[str, Mapping[str, Draw]] = {
         "capacity": memories.capacity,
     },
     "rbm-digits": {"filters": rbm_filters, "images": rbm_images, "confusion": rbm_confusion},
-    "logic": {"bins": logic_bins},
+    "logic": {"bins": sentences.logic_bins, "pair": sentences.logic_pair, "confusion": sentences.confusion},
+    "listops": {
+        "tree": sentences.listops_tree,
+        "lengths": sentences.listops_lengths,
+        "confusion": sentences.confusion,
+    },
+    "inference": {"pair": sentences.pair, "confusion": sentences.confusion},
 }

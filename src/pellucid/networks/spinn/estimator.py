@@ -278,7 +278,7 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
         hook = self._optimizer.register_step_post_hook(lambda *given: self._stepped())
         try:
             with told(self, fitted, epochs, self._fitted_attributes) as listeners:
-                for number, (mean, norm) in enumerate(loops, 1):
+                for number, (mean, norm) in enumerate(_in_one_thread(loops), 1):
                     self._show_average(True)
                     self.n_iter_ = number
                     self.loss_curve_.append(mean)
@@ -442,7 +442,7 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
 
         def loss(rows: np.ndarray) -> tuple[Any, int]:
             batch = model.prepare(_taken(material.sides, rows), train=True, nodes=material.nodes is not None)
-            with limited_threads(1), _drawn([self._seed, self.t_]) if draws else _nothing():
+            with _drawn([self._seed, self.t_]) if draws else _nothing():
                 out = model(batch)
             if material.nodes is None:
                 wanted = targets[torch.from_numpy(rows).to(self.device)]
@@ -509,7 +509,7 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
         order = np.argsort([sum(len(part.words) for part in parts) for parts in found], kind="stable")
         out = np.empty((len(found), len(self.classes_)), np.float64)
         size = max(1, AT_ONCE // self.beam)
-        with torch.no_grad(), limited_threads(1):
+        with torch.no_grad(), _one_thread():
             for first in range(0, len(order), size):
                 rows = order[first : first + size]
                 batch = self.model_.prepare(_taken(made, rows), own=own)
@@ -537,7 +537,7 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
         found = examples(X, needs_trees=self._needs_trees)
         made = sides([(part,) for parts in found for part in parts], self.vocabulary_)
         out = np.empty((len(made[0].tokens), self.hidden), np.float32)
-        with torch.no_grad(), limited_threads(1):
+        with torch.no_grad(), _one_thread():
             for first in range(0, len(out), AT_ONCE):
                 rows = np.arange(first, min(first + AT_ONCE, len(out)))
                 batch = self.model_.prepare(_taken(made, rows), own=self._built["predict"])
@@ -560,7 +560,7 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
         made = sides([(one,) for one in found], self.vocabulary_)
         taken: list[np.ndarray] = []
         size = max(1, AT_ONCE // self.beam)
-        with torch.no_grad(), limited_threads(1):
+        with torch.no_grad(), _one_thread():
             for first in range(0, len(found), size):
                 rows = np.arange(first, min(first + size, len(found)))
                 batch = self.model_.prepare(_taken(made, rows), own=True)
@@ -699,6 +699,29 @@ def _drawn(entropy: list[int]) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1))
         yield
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let BLAS and torch use one thread within the block: two cost tens of times more where the machine is busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with limited_threads(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _in_one_thread(epochs: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """Yield what ``epochs`` yields; between two of them the threads are the caller's again."""
+    while True:
+        with _one_thread():
+            try:
+                epoch = next(epochs)
+            except StopIteration:
+                return
+        yield epoch
 
 
 @contextmanager
