@@ -146,7 +146,7 @@ class DenseAssociativeMemory(BaseEstimator):
                     s[i], m, energy, flips = -s[i], turned, other, flips + 1
                 number += 1
                 values = {"unit": i, "field": field, "flipped": flipped, "energy": energy, "state": view(s)}
-                yield Step("unit", number, MappingProxyType(values), FORMULAS)
+                yield Step("unit", number, MappingProxyType(values), FORMULAS, (type(self)._by_units,))
             if not flips:
                 return
 
@@ -155,6 +155,6 @@ class DenseAssociativeMemory(BaseEstimator):
             new = attention(s[None], self.patterns_, self.beta)[0]
             moved, s = float(np.abs(new - s).max()), new
             values = {"state": view(s), "moved": moved, "energy": float(self.energy(s[None])[0])}
-            yield Step("update", number, MappingProxyType(values), FORMULAS)
+            yield Step("update", number, MappingProxyType(values), FORMULAS, (type(self)._by_softmax,))
             if moved <= self.tol:
                 return

@@ -41,7 +41,9 @@ from pellucid.learning.estimator import (
 from pellucid.learning.trace import Record, Trace
 from pellucid.networks.base import ClassFactors, StackEstimator
 from pellucid.parts.activation import ACTIVATIONS
+from pellucid.parts.dense import Dense
 from pellucid.parts.loss import Loss, link_function
+from pellucid.parts.optimizer import Optimizer
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
@@ -72,13 +74,23 @@ class _MLP(StackEstimator):
         for layer, cache in enumerate(self._dense(caches), start=1):
             last = layer == len(self.stack_.weights)
             bias = f" + b{layer}" if self.stack_.bias else ""
-            records.append(Record(f"z{layer}", f"z{layer} = a{layer - 1} W{layer}{bias}", cache.z, "N H", layer=layer))
+            records.append(
+                Record(
+                    f"z{layer}",
+                    f"z{layer} = a{layer - 1} W{layer}{bias}",
+                    cache.z,
+                    "N H",
+                    layer=layer,
+                    function=Dense.forward,
+                )
+            )
             if not last:
                 name = self.stack_.activations[layer - 1]
                 formula = f"a{layer} = {name}(z{layer}):  {ACTIVATIONS[name].formula}"
-                records.append(Record(f"a{layer}", formula, cache.y, "N H", layer=layer))
+                records.append(Record(f"a{layer}", formula, cache.y, "N H", "forward", layer, Dense.forward))
         loss = self._make_loss()
-        records.append(Record("p", f"p = {loss.link}(z{layer})", link_function(loss.link, logits), "N K", layer=layer))
+        p = link_function(loss.link, logits)
+        records.append(Record("p", f"p = {loss.link}(z{layer})", p, "N K", layer=layer, function=link_function))
         if y is not None:
             records += self._trace_back(x, self._encode(self._check_y(y, len(x))), logits, caches, loss)
         return Trace(f"{type(self).__name__} {'-'.join(map(str, self.stack_.sizes))}", records)
@@ -97,8 +109,8 @@ class _MLP(StackEstimator):
         mean = "mean" if loss.averaged else "sum"
         records = [
             Record("y", "y: the target", target, "N K", "loss"),
-            Record("loss", f"C = {mean} of {loss.name}(p, y)", float(rows.sum() * scale), "", "loss"),
-            Record(f"delta{last}", f"δ{last} = ∂C/∂z{last}", delta, "N K", "backward", last),
+            Record("loss", f"C = {mean} of {loss.name}(p, y)", float(rows.sum() * scale), "", "loss", 0, Loss.rows),
+            Record(f"delta{last}", f"δ{last} = ∂C/∂z{last}", delta, "N K", "backward", last, Loss.gradient),
         ]
         slopes = self._dense(self.stack_.backward(delta, caches))
         dense = self._dense(caches)
@@ -112,16 +124,21 @@ class _MLP(StackEstimator):
                     "D H",
                     "backward",
                     layer,
+                    Dense.backward,
                 )
             )
             if self.stack_.bias:
                 slope = parameters.slopes[f"bias{layer}"].copy()
-                records.append(Record(f"db{layer}", f"db{layer} = Σₙ δ{layer}", slope, "H", "backward", layer))
+                records.append(
+                    Record(f"db{layer}", f"db{layer} = Σₙ δ{layer}", slope, "H", "backward", layer, Dense.backward)
+                )
             if layer > 1:
                 activation = ACTIVATIONS[self.stack_.activations[layer - 2]]
                 below = slopes[layer - 1] * activation.slope(dense[layer - 2].z, dense[layer - 2].y)
                 formula = f"δ{layer - 1} = (δ{layer} W{layer}ᵀ) · f'(z{layer - 1}),  f' = {activation.slope_formula}"
-                records.append(Record(f"delta{layer - 1}", formula, below, "N H", "backward", layer - 1))
+                records.append(
+                    Record(f"delta{layer - 1}", formula, below, "N H", "backward", layer - 1, Dense.backward)
+                )
         return records + self._trace_update()
 
     def _trace_update(self) -> list[Record]:
@@ -141,7 +158,7 @@ class _MLP(StackEstimator):
             formula = f"Δ{symbol} = {self.solver}(d{symbol}, rate {rate:g})"
             value = change[start : start + size].reshape(shape)
             axes = "D H" if symbol[0] == "W" else "H"
-            records.append(Record(f"Δ{symbol}", formula, value, axes, "update", int(symbol[1:])))
+            records.append(Record(f"Δ{symbol}", formula, value, axes, "update", int(symbol[1:]), Optimizer.update))
             start += size
         return records
 

@@ -197,7 +197,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 "outer_positive": h_data.T @ rows / len(rows), "outer_negative": h_model.T @ model / len(model),
                 "change": self.components_ - before, "components": view(self.components_),
             }  # fmt: skip
-            yield Step("batch", number + 1, MappingProxyType(values), FORMULAS)
+            yield Step("batch", number + 1, MappingProxyType(values), FORMULAS, (mean_hiddens, type(self)._advance))
 
     def _epochs(self, X: np.ndarray, epochs: int) -> Self:
         count = self._count(X)
