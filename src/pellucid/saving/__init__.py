@@ -28,6 +28,7 @@ MODELS = {
     "MLPClassifier": "pellucid.networks.mlp",
     "MLPRegressor": "pellucid.networks.mlp",
     "Neuron": "pellucid.networks.neuron",
+    "Recording": "pellucid.learning.recording",
 }
 FORMAT = 1
 RESERVED = ("class", "format", "pellucid")
