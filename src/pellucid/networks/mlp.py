@@ -145,7 +145,8 @@ class _MLP(StackEstimator):
         """Return the change that the solver would make with the gradient just written, on copies."""
         if self.solver == "lbfgs":
             return []
-        recipe, memory = self._recipe(1, patience=-1), self._training.memory
+        rows = 1 if self.batch_size == "auto" else int(self.batch_size)  # any number does: one update is made
+        recipe, memory = self._recipe(rows, patience=-1), self._training.memory
         theta = self.stack_.parameters.vector.copy()
         rate = float(recipe.schedule.rate * self._training.rate_scale)
         recipe.optimizer.update(
