@@ -24,8 +24,8 @@ def test_points_are_of_two_classes_within_the_square_and_the_same_for_a_seed(sha
 def test_no_line_tells_them_apart_but_hidden_layers_do(shape):
     X, y = shape(200, noise=0, random_state=0)
     settings = {"solver": "lbfgs", "max_iter": 250, "n_iter_no_change": 250, "random_state": 0}
-    assert MLPClassifier((), **settings).fit(X, y).score(X, y) < 0.92
-    assert MLPClassifier((12, 12), activation="tanh", **settings).fit(X, y).score(X, y) > 0.97
+    assert MLPClassifier((), **settings).fit(X, y).score(X, y) < 0.9
+    assert MLPClassifier((12, 12), activation="tanh", **settings).fit(X, y).score(X, y) > 0.92
 
 
 @pytest.mark.parametrize(

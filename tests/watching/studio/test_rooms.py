@@ -99,18 +99,8 @@ def test_a_point_s_trace_goes_forwards_and_backwards_and_names_its_sources():
 
 
 def test_training_that_leaves_the_finite_numbers_is_said():
-    room = open_room(
-        "playground",
-        {
-            "solver": "sgd",
-            "activation": "relu",
-            "loss": "log_loss",
-            "learning_rate": 10,
-            "alpha": 1,
-            "batch_size": 1,
-            "n": 8,
-        },
-    )
+    wild = {"solver": "sgd", "activation": "relu", "learning_rate": 10, "alpha": 1, "batch_size": 1, "n": 8}
+    room = open_room("playground", wild)
     header, arrays = after(room, 400)
     assert "training diverged in epoch" in header["diverged"]
     assert not room.advance()

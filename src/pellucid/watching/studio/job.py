@@ -78,7 +78,7 @@ class Job(threading.Thread):
                 if wish is not None:
                     self._try(self._obey, wish)
                 elif self.playing and monotonic() >= due:
-                    due = monotonic() + self._interval
+                    due = max(due + self._interval, monotonic())  # no catching up
                     self._try(self._advance, due)
 
     @property
@@ -115,7 +115,7 @@ class Job(threading.Thread):
             self._show()
         elif self.room is not None and do == "ask":
             header, arrays = self.room.ask(wish["what"], wish["about"])
-            self._emit(header | {"answer": wish["what"]}, arrays)
+            self._emit(header | {"reply": wish["what"]}, arrays)
 
     def _advance(self, until: float) -> None:
         """Run the steps that are due, for at most the time of one frame, and show where they led."""

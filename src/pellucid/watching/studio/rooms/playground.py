@@ -86,8 +86,9 @@ class Playground:
         if self.step is None:
             self.advance()
         model, stack = self.model, self.model.stack_
-        logits, caches = stack.forward(self.grid.astype(stack.dtype))
-        p = link_function(model._make_loss().link, logits)[:, 0]
+        with np.errstate(all="ignore"):  # where training diverged, the last weights may overflow out here
+            logits, caches = stack.forward(self.grid.astype(stack.dtype))
+            p = np.nan_to_num(link_function(model._make_loss().link, logits)[:, 0], nan=0.5)
         units = [
             _tinted(cache.y, name)
             for cache, name in zip(caches[:-1], stack.activations[:-1], strict=True)
@@ -162,5 +163,6 @@ def _tinted(a: np.ndarray, activation: str) -> np.ndarray:
         low, high = BOUNDED[activation]
         share = (a - low) / (high - low)
     else:
+        a = np.nan_to_num(a, posinf=1e300, neginf=-1e300)
         share = 0.5 + 0.5 * a / np.maximum(np.abs(a).max(axis=0), 1e-9)
     return np.round(255 * np.clip(share, 0, 1)).astype(np.uint8)
