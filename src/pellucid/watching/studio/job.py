@@ -78,8 +78,10 @@ class Job(threading.Thread):
                 if wish is not None:
                     self._try(self._obey, wish)
                 elif self.playing and monotonic() >= due:
-                    due = max(due + self._interval, monotonic())  # no catching up
-                    self._try(self._advance, due)
+                    due = max(
+                        due + self._interval, monotonic() - 2 * self._interval
+                    )  # what is late is caught up, a little
+                    self._try(self._advance, None)
 
     @property
     def _interval(self) -> float:
@@ -117,22 +119,22 @@ class Job(threading.Thread):
             header, arrays = self.room.ask(wish["what"], wish["about"])
             self._emit(header | {"reply": wish["what"]}, arrays)
 
-    def _advance(self, until: float) -> None:
+    def _advance(self, _: None) -> None:
         """Run the steps that are due, for at most the time of one frame, and show where they led."""
         room = self.room
         if room is None:
             self.playing = False
             return
         self._owed += self._interval * self.speed if self.speed else 1e9
-        latest = until - 0.3 * self._interval  # the rest is for the picture
-        while self._owed >= 1 and not self._cancelled.is_set():
+        latest = monotonic() + 0.7 * self._interval  # the rest is for the picture
+        while self._owed > 1 - 1e-9 and not self._cancelled.is_set():
             self._owed -= 1
             if not room.advance():
                 self.playing = False
                 break
             if monotonic() > latest:
                 break
-        self._owed = min(self._owed, 1.0)
+        self._owed = min(self._owed, 1.0)  # what there was no time for is let go
         self._show()
 
     def _show(self, *, first: bool = False) -> None:

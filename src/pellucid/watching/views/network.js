@@ -3,7 +3,7 @@
 // `units` (bytes: a map for each hidden unit), `columns`, `answer`; and, to go through one example step by step,
 // `trace` (records) and `moment` (the place in it, -1: the whole network). Backwards each line carries its product of
 // the chain rule: the activation at its left times the error signal at its right.
-import { brief, bytes, colours, follow, heat, make, say, scale, svg } from "./paint.js";
+import { brief, bytes, colours, floats, follow, heat, make, say, scale, svg } from "./paint.js";
 
 const UNIT = 44, GAP = 10;
 
@@ -94,7 +94,7 @@ export function render({ model, el }) {
   }
 
   function drawEdges(/** @type {number[]} */ sizes, /** @type {any} */ x, /** @type {any} */ y, /** @type {any} */ record, /** @type {any} */ c) {
-    const weights = model.get("weights") ?? [], backward = record?.phase === "backward", update = record?.phase === "update";
+    const weights = floats(model.get("weights")), backward = record?.phase === "backward", update = record?.phase === "update";
     const largest = Math.max(...weights.map(Math.abs), 1e-9);
     /** @type {Node[]} */
     const drawn = [], labels = [];

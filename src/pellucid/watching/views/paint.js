@@ -118,6 +118,12 @@ export function bytes(value) {
   return Uint8Array.from(value ?? []);
 }
 
+/** Numbers as they come from the studio (Float32Array) or a notebook (DataView). @param {any} value @returns {Float32Array} */
+export function floats(value) {
+  if (value instanceof DataView) return new Float32Array(value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength));
+  return value ?? new Float32Array();
+}
+
 /**
  * Call `draw` when one of the model's values changes, when light and dark change places, and when `el` changes size.
  * @param {any} model @param {HTMLElement} el @param {string[]} names @param {() => void} draw

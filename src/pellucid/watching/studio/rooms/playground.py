@@ -89,6 +89,7 @@ class Playground:
         with np.errstate(all="ignore"):  # where training diverged, the last weights may overflow out here
             logits, caches = stack.forward(self.grid.astype(stack.dtype))
             p = np.nan_to_num(link_function(model._make_loss().link, logits)[:, 0], nan=0.5)
+            weights = np.nan_to_num(np.concatenate([weight.ravel() for weight in stack.weights]).astype(np.float32))
         units = [
             _tinted(cache.y, name)
             for cache, name in zip(caches[:-1], stack.activations[:-1], strict=True)
@@ -96,15 +97,15 @@ class Playground:
         curve = model.loss_curve_
         thin = 1 + len(curve) // 300
         header = {
-            "epoch": model.n_iter_, "of": EPOCHS, "loss": model.loss_, "accuracy": model.score(self.X, self.y),
+            "epoch": model.n_iter_, "of": EPOCHS, "loss": model.loss_,
+            "accuracy": np.nan if self.diverged else model.score(self.X, self.y),
             "curve": [[*range(1, len(curve) + 1, thin)], curve[::thin]], "sizes": list(stack.sizes), "side": SIDE,
             "activations": list(stack.activations[:-1]), "diverged": self.diverged,
         }  # fmt: skip
         arrays = {
             "answer": np.round(255 * p).astype(np.uint8).reshape(GRID, GRID),
             "units": np.concatenate(units, axis=1).T.reshape(-1, GRID, GRID),
-            "weights": np.concatenate([weight.ravel() for weight in stack.weights]).astype(np.float32),
-            "biases": np.concatenate(stack.biases).astype(np.float32),
+            "weights": weights,
         }
         return header, arrays
 

@@ -118,7 +118,7 @@ export function open({ settings, start, talk, bar }) {
       source.show(about);
       if (get("shape", "circles") !== "own") model.values.points = about.points;
     }
-    counter.replaceChildren(say("epoch"), " ", make("strong", { id: "count" }, now.epoch.toLocaleString()), ` · ${say("loss")} `, make("strong", { id: "loss" }, text(now.loss)), ` · ${say("right")} `, make("strong", {}, `${Math.round(100 * now.accuracy)} %`));
+    counter.replaceChildren(say("epoch"), " ", make("strong", { id: "count" }, now.epoch.toLocaleString()), ` · ${say("loss")} `, make("strong", { id: "loss" }, text(now.loss)), ` · ${say("right")} `, make("strong", {}, now.accuracy === null ? "–" : `${Math.round(100 * now.accuracy)} %`));
     warning.textContent = now.diverged ? `${say("Training left the finite numbers: try a smaller learning rate.")} ${now.diverged}` : "";
     model.update({ answer: now.answer, units: now.units, weights: now.weights, sizes: now.sizes, curve: now.curve, points: model.get("points") });
   }
