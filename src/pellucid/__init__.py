@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pellucid.learning.recording import Recording
     from pellucid.networks.dense_memory import DenseAssociativeMemory
     from pellucid.networks.hopfield import HopfieldNetwork
     from pellucid.networks.mlp import MLPClassifier, MLPRegressor
@@ -25,6 +26,7 @@ _WHERE = {
     "MLPClassifier": "pellucid.networks.mlp",
     "MLPRegressor": "pellucid.networks.mlp",
     "Neuron": "pellucid.networks.neuron",
+    "Recording": "pellucid.learning.recording",
     "load": "pellucid.saving",
     "save": "pellucid.saving",
 }
@@ -37,6 +39,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "Neuron",
+    "Recording",
     "__version__",
     "load",
     "save",

@@ -73,7 +73,7 @@ def test_the_playground_s_script_comes_to_what_is_on_the_screen(settings):
 
 
 def test_the_playground_is_the_library_s_own_network():
-    _, arrays = after(room := open_room("playground", {"hidden": [3], "seed": 4}), 12)
+    header, arrays = after(room := open_room("playground", {"hidden": [3], "seed": 4}), 12)
     X, y = circles(200, noise=0.05, random_state=0)
     model = MLPClassifier(
         (3,), activation="tanh", solver="adam", alpha=0, learning_rate_init=0.03, batch_size=20, random_state=4,
@@ -81,6 +81,7 @@ def test_the_playground_is_the_library_s_own_network():
     ).fit(X, y)  # fmt: skip
     weights = np.concatenate([W.ravel() for W in model.coefs_]).astype(np.float32)
     assert arrays["weights"].tobytes() == weights.tobytes()
+    assert header["accuracy"] == model.score(X, y)
     share = model.predict_proba(room.grid)[:, 1].reshape(40, 40)
     assert np.abs(arrays["answer"] / 255 - share).max() < 0.01
     assert room.grid[0].tolist() == pytest.approx([-1.4625, 1.4625])  # the first row is the top

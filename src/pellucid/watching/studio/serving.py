@@ -69,6 +69,7 @@ def listen(host: str, port: int | None) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((host, number))
+            found.listen(128)  # from now on a browser that is early waits, and is not refused
         except OSError as error:
             found.close()
             reason = error.strerror or str(error)

@@ -66,6 +66,7 @@ class Playground:
         self.diverged = ""
         across = (np.arange(GRID) + 0.5) / GRID * 2 * SIDE - SIDE
         self.grid = np.stack(np.meshgrid(across, across[::-1]), axis=-1).reshape(-1, 2)  # rows from the top
+        self.places = np.concatenate([self.grid, X])  # one pass gives the picture and the share of right answers
 
     def advance(self) -> bool:
         """Train for one epoch."""
@@ -85,20 +86,20 @@ class Playground:
         """Return the network as it is, its answer over the plane, and what each hidden unit answers there."""
         if self.step is None:
             self.advance()
-        model, stack = self.model, self.model.stack_
+        model, stack, cells = self.model, self.model.stack_, GRID * GRID
         with np.errstate(all="ignore"):  # where training diverged, the last weights may overflow out here
-            logits, caches = stack.forward(self.grid.astype(stack.dtype))
-            p = np.nan_to_num(link_function(model._make_loss().link, logits)[:, 0], nan=0.5)
+            logits, caches = stack.forward(self.places)
+            p = np.nan_to_num(link_function(model._make_loss().link, logits[:cells])[:, 0], nan=0.5)
             weights = np.nan_to_num(np.concatenate([weight.ravel() for weight in stack.weights]).astype(np.float32))
         units = [
-            _tinted(cache.y, name)
+            _tinted(cache.y[:cells], name)
             for cache, name in zip(caches[:-1], stack.activations[:-1], strict=True)
         ]  # fmt: skip
         curve = model.loss_curve_
         thin = 1 + len(curve) // 300
         header = {
             "epoch": model.n_iter_, "of": EPOCHS, "loss": model.loss_,
-            "accuracy": np.nan if self.diverged else model.score(self.X, self.y),
+            "accuracy": np.nan if self.diverged else float(((logits[cells:, 0] > 0) == (self.y == 1)).mean()),
             "curve": [[*range(1, len(curve) + 1, thin)], curve[::thin]], "sizes": list(stack.sizes), "side": SIDE,
             "activations": list(stack.activations[:-1]), "diverged": self.diverged,
         }  # fmt: skip
