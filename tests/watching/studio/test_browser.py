@@ -251,6 +251,44 @@ def test_a_name_that_is_a_tag_stays_text(visit):
     assert page.locator("img").count() == 0
 
 
+def test_the_notebook_s_module_draws_what_the_widget_gives(chromium):
+    import numpy as np
+
+    from pellucid import MLPClassifier
+    from pellucid.data import circles
+    from pellucid.watching.notebook import VIEWS, _network, bundled
+
+    X, y = circles(60, random_state=0)
+    model = MLPClassifier((4, 3), max_iter=30, n_iter_no_change=30, tol=0, random_state=0).fit(X, y)
+    values = _network(model, X, y, None) | {"columns": 40, "tool": "", "texts": None}
+    weights, answer = (list(values.pop(name)) for name in ("weights", "answer"))
+    page = chromium.new_page()
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.set_content("<div id='cell' style='width: 900px'></div>")
+    page.add_style_tag(content=(VIEWS / "views.css").read_text(encoding="utf-8"))
+    drawn = page.evaluate(
+        """async ({ text, values, weights, answer }) => {
+          const bytes = (list) => new DataView(Uint8Array.from(list).buffer);
+          const module = await import(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+          const all = { ...values, weights: bytes(weights), answer: bytes(answer) };
+          const model = { get: (name) => all[name], set() {}, on() {}, off() {}, save_changes() {}, send() {} };
+          const end = module.default.render({ model, el: document.getElementById("cell") });
+          const count = document.querySelectorAll("#cell .pellucid-network path").length;
+          const plane = document.querySelector(".pellucid-plane");
+          const pixels = plane.getContext("2d").getImageData(0, 0, plane.width, plane.height).data;
+          end();
+          return { count, colours: new Set(pixels).size };
+        }""",
+        {"text": bundled("widget.js"), "values": values, "weights": weights, "answer": answer},
+    )
+    page.close()
+    assert complaints == []
+    assert drawn["count"] == len(np.frombuffer(bytes(weights), "<f4")) == 2 * 4 + 4 * 3 + 3
+    assert drawn["colours"] > 20
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("target", "least"), [(4, 28), (5, 40)])
 def test_the_playground_draws_as_many_frames_as_promised(visit, target, least):

@@ -5,8 +5,8 @@ import socket
 from itertools import product
 
 import pytest
+from studio_page import TOKEN
 
-from conftest import TOKEN
 from pellucid.errors import InvalidArgumentError
 from pellucid.watching.studio.guard import check_address, new_token
 

@@ -5,8 +5,8 @@ import threading
 import time
 
 import pytest
+from studio_page import Frame
 
-from conftest import Frame
 from pellucid.watching.studio import app, job
 
 

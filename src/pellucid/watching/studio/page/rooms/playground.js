@@ -9,7 +9,7 @@ import { make, say, text } from "../views/paint.js";
 const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
 
 /** @param {any} given */
-export function open({ settings, start, talk, bar }) {
+export function open({ settings, start, talk, bar, tell }) {
   const model = new Model({ side: 1.5, columns: 40, tool: "probe", moment: -1, curve_label: say("loss"), points: settings.shape === "own" ? settings.points : [] });
   const counter = make("span", { className: "count" }), warning = make("p", { className: "warn" });
   const [graph, plane, chart, detail] = [make("div", {}), make("div", {}), make("div", {}), make("div", { id: "detail" })];
@@ -21,6 +21,7 @@ export function open({ settings, start, talk, bar }) {
   let about = null;
   /** @type {Record<string, string>} */
   let sources = {};
+  let target = 0;
 
   /** @param {any} changed */
   function change(changed) {
@@ -39,6 +40,7 @@ export function open({ settings, start, talk, bar }) {
     Object.assign(settings, { shape: "own", points });
     model.set("points", points);
     if (new Set(points.map((p) => p[2])).size === 2) change({ shape: "own", points });
+    else tell(say("Paint at least one point of each colour."));
   }
   model.on("save:points", () => paint(model.get("points")));
   model.on("save:probe", () => ask());
@@ -84,6 +86,7 @@ export function open({ settings, start, talk, bar }) {
   function answer(message) {
     model.update({ trace: message.trace, moment: 0 });
     sources = message.sources;
+    target = message.y;
     showMoment(0);
   }
   /** @param {number} moment */
@@ -103,6 +106,7 @@ export function open({ settings, start, talk, bar }) {
         button(say("Back"), go(moment - 1), { id: "before", disabled: moment === 0 }), button(say("Next"), go(moment + 1), { id: "next", className: "main", disabled: moment + 1 === trace.length }),
         make("span", { className: "muted small", id: "phase" }, `${moment + 1} / ${trace.length} · ${phase}`),
         button(say("Whole network"), () => { model.update({ moment: -1, trace: null, probe: null }); showMoment(-1); })),
+      make("p", { className: "muted small" }, target ? say("The target is the colour of the nearest point: orange.") : say("The target is the colour of the nearest point: blue.")),
       make("p", { className: "formula" }, make("code", {}, record.formula)),
       make("p", { className: "small" }, rows.length <= 16 ? rows.map((/** @type {any} */ v) => text(v)).join("   ") : `${rows.slice(0, 16).map((/** @type {any} */ v) => text(v)).join("   ")} …`,
         make("span", { className: "muted" }, record.shape.length ? `   ${say("shape {shape}", { shape: record.shape.join(" × ") })}` : "")),
