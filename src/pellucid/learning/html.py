@@ -30,7 +30,8 @@ STYLE = """<style>
 .pellucid-trace .formula { flex: 1 1 22em; } .pellucid-trace code { font-size: 1.02em; }
 .pellucid-trace .shape { opacity: .75; font-size: .88em; margin-left: .6em; }
 .pellucid-trace .numbers { overflow-x: auto; max-width: 100%; }
-.pellucid-trace table { color: inherit; font: inherit; border-collapse: collapse; border: 0; margin: 0; font-variant-numeric: tabular-nums; }
+.pellucid-trace table { color: inherit; font: inherit;
+  border-collapse: collapse; border: 0; margin: 0; font-variant-numeric: tabular-nums; }
 .pellucid-trace tr { background: none; }
 .pellucid-trace td { color: inherit; text-align: right; padding: .1em .5em; border: 0; }
 .pellucid-trace details { flex-basis: 100%; font-size: .92em; }
