@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import pellucid
 from pellucid import BernoulliRBM, GaussianRBM
-from pellucid.errors import DivergenceError, InvalidArgumentError, InvalidDataError, PellucidWarning
+from pellucid.errors import DivergenceError, InvalidArgumentError, InvalidDataError, ModelFileError, PellucidWarning
 from pellucid.networks.rbm import deep_belief_net, gradient
 
 
@@ -79,7 +79,7 @@ def test_the_gradient_is_the_slope_of_the_exact_log_likelihood(bits):
     np.testing.assert_allclose(found[2], hidden.mean(0) - means_h / z, atol=1e-10)
 
     def log_likelihood(flat):
-        model._W[:] = flat
+        model.components_[:] = flat.reshape(W.shape)
         return float(-model.free_energy(bits).mean() - model.exact_log_z())
 
     np.testing.assert_allclose(approx_fprime(W.ravel(), log_likelihood, 1e-6), found[0].ravel(), atol=1e-5)
@@ -127,7 +127,7 @@ def test_fit_steps_and_a_saved_machine_agree_to_the_bit(bits, kw, tmp_path):
 
 
 def test_the_model_learns_the_pairs(bits):
-    model = fitted(bits, n_components=8, n_iter=1000, learning_rate=0.1, k=5)
+    model = fitted(bits, n_components=8, n_iter=1000, learning_rate=0.1, k=5, schedule="cosine")
     assert (-model.free_energy(bits) - model.exact_log_z()).mean() > -2.4  # uniform: -4.16; these three bits: -2.08
     drawn = model.sample(200, 200)
     assert np.mean(drawn[:, ::2] == drawn[:, 1::2]) > 0.9
@@ -231,7 +231,7 @@ def test_steps_stop_at_divergence_as_fit_does():
 def test_hidden_units_neither_come_nor_go_between_parts():
     X = np.random.default_rng(0).random((12, 6))
     machine = BernoulliRBM(3, n_iter=2, batch_size=2, random_state=0).fit(X).set_params(n_components=7)
-    with pytest.raises(InvalidArgumentError, match="n_components must stay 3, the hidden units there are, got 7"):
+    with pytest.raises(InvalidArgumentError, match="n_components must stay 3, as the machine is, got 7"):
         machine.partial_fit(X)
 
 
@@ -239,3 +239,208 @@ def test_a_data_frame_is_reconstructed_without_a_warning():
     frame = pd.DataFrame(np.random.default_rng(0).random((12, 6)), columns=list("abcdef"))
     machine = BernoulliRBM(3, n_iter=2, batch_size=2, random_state=0).fit(frame)
     assert machine.reconstruct(frame).shape == (12, 6)
+
+
+def test_a_generator_closed_in_mid_epoch_leaves_a_machine_to_go_on_with(bits):
+    model = BernoulliRBM(4, random_state=0, n_iter=3)
+    steps = model.steps(bits)
+    for _ in range(8):
+        next(steps)
+    steps.close()
+    assert model.n_iter_ == 1
+    assert np.isfinite(model.score_samples(bits)).all()
+    assert model.partial_fit(bits).n_iter_ == 2
+
+
+def test_the_state_is_finite_after_every_step_of_a_diverging_run():
+    X = np.random.default_rng(0).normal(size=(40, 6)) * 1e15
+    model = GaussianRBM(3, n_iter=30, learning_rate=1e3, batch_size=2, random_state=0)
+    with pytest.raises(DivergenceError):
+        for _ in model.steps(X):
+            assert np.isfinite(model.components_).all()
+    assert np.isfinite(model.components_).all()
+
+
+@pytest.mark.parametrize("schedule", ["constant", "step", "invscaling", "cosine"])
+def test_each_batch_learns_at_the_rate_of_its_schedule(bits, schedule):
+    from pellucid.parts.schedule import Schedule
+
+    model = BernoulliRBM(3, n_iter=2, schedule=schedule, learning_rate=0.2, random_state=0, dtype="float64")
+    wanted = Schedule(schedule, 0.2, max_epochs=2).rates(0, 12, 6, 60)
+    for step, rate in zip(model.steps(bits), wanted, strict=True):
+        assert step.learning_rate == rate
+        np.testing.assert_allclose(step.change, rate * (step.outer_positive - step.outer_negative), atol=1e-14)
+
+
+def test_momentum_carries_the_last_change_on(bits):
+    model, before = BernoulliRBM(4, random_state=0, dtype="float64", learning_rate=0.3, momentum=0.8), 0.0
+    for step in itertools.islice(model.steps(bits), 4):
+        np.testing.assert_allclose(
+            step.change, 0.8 * before + 0.3 * (step.outer_positive - step.outer_negative), atol=1e-14
+        )
+        before = step.change
+
+
+@pytest.mark.parametrize("kind", [BernoulliRBM, GaussianRBM])
+@pytest.mark.parametrize("algorithm", ["pcd", "cd"])
+def test_all_threads_and_any_number_of_them_find_the_same(bits, kind, algorithm):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from pellucid.learning.threads import limited_threads
+
+    def weights(_):
+        return fitted(bits, kind, n_iter=3, algorithm=algorithm, learning_rate=0.01).components_
+
+    alone = weights(0)
+    with limited_threads(2):
+        np.testing.assert_array_equal(weights(0), alone)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(weights, range(4)):
+            np.testing.assert_array_equal(found, alone)
+
+
+@pytest.mark.parametrize("method", ["free_energy", "score_samples", "gibbs", "reconstruct", "trace"])
+def test_real_values_beyond_the_finite_numbers_are_refused_or_stay_finite(method):
+    X = np.random.default_rng(0).normal(size=(30, 5))
+    model = GaussianRBM(4, learning_rate=0.01, random_state=0).fit(X)
+    X[7] = 1e200
+    try:
+        found = getattr(model, method)(X)
+    except InvalidDataError as error:
+        assert "X at row 7, with values up to 1e+200" in str(error)
+    else:
+        assert method in {"gibbs", "reconstruct"}
+        assert np.isfinite(found).all()
+
+
+def test_real_values_too_large_for_the_dtype_are_refused_by_place():
+    X = np.random.default_rng(0).normal(size=(30, 5))
+    X[4, 1] = 1e300
+    with pytest.raises(InvalidDataError, match="1e\\+300 at row 4, column 1, too large for float32"):
+        GaussianRBM(4).fit(X)
+
+
+def test_verbose_says_the_score_of_a_data_frame_without_a_warning(capsys):
+    frame = pd.DataFrame(np.random.default_rng(0).random((12, 6)), columns=list("abcdef"))
+    machine = BernoulliRBM(3, n_iter=2, batch_size=2, random_state=0, verbose=1).fit(frame)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == f"Iteration 2, score = {machine.score_samples(frame).mean():.2f}"
+
+
+@pytest.mark.parametrize(
+    ("H", "message"),
+    [
+        ([["a", "b", "c", "d"]], "H must be numbers, got 'a'"),
+        ([[1.0, 2.0]], r"H must be of shape \(n, 4\), one column a hidden unit, got shape \(1, 2\)"),
+        ([[1, np.nan, 0, 0]], "H contains NaN at row 0, column 1"),
+        ([[1, 2], [3]], "inhomogeneous"),
+    ],
+)
+def test_what_are_no_hidden_units_is_refused(bits, H, message):
+    with pytest.raises(InvalidDataError, match=message):
+        fitted(bits, n_iter=1).inverse_transform(H)
+
+
+def test_parts_keep_the_dtype_and_honour_the_batch_size(bits):
+    model = BernoulliRBM(4, batch_size=10, random_state=0).partial_fit(bits[:4])
+    assert model.h_samples_.shape == (4, 4)
+    assert model.partial_fit(bits).h_samples_.shape == (10, 4)
+    assert model.partial_fit(bits[:3]).h_samples_.shape == (10, 4)
+    assert model.set_params(batch_size=5).partial_fit(bits).h_samples_.shape == (5, 4)
+    before = model.components_.copy()
+    with pytest.raises(InvalidArgumentError, match="dtype must stay float32, as the machine is, got float64"):
+        model.set_params(dtype="float64").partial_fit(bits)
+    np.testing.assert_array_equal(model.components_, before)
+
+
+def test_rounds_of_gibbs_sampling_go_on_and_fit_begins_them_anew(bits):
+    model = fitted(bits, n_iter=1)
+    first, second = model.gibbs(bits), model.gibbs(bits)
+    assert (first != second).any()
+    np.testing.assert_array_equal(model.fit(bits).gibbs(bits), first)
+
+
+@pytest.mark.parametrize("burn_in", [1, 3])
+def test_fantasy_particles_come_again_with_the_seed(bits, burn_in):
+    model = fitted(bits)
+    np.testing.assert_array_equal(model.sample(5, burn_in), model.sample(5, burn_in))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes must be whole numbers >= 1"),
+        ({"hidden_layer_sizes": "ab"}, "hidden_layer_sizes must be whole numbers >= 1"),
+        ({"machine": {"rate": 1}}, "machine must name parameters of BernoulliRBM, got 'rate'"),
+        ({"network": {"depth": 1}}, "network must name parameters of MLPClassifier, got 'depth'"),
+        ({"machine": {"k": 0}}, "k must be a whole number >= 1, got 0"),
+    ],
+)
+def test_a_deep_belief_net_says_what_is_wrong(bits, arguments, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        deep_belief_net(bits, bits[:, 0], **arguments)
+
+
+@pytest.mark.filterwarnings("ignore:training stopped")
+def test_a_deep_belief_net_takes_one_layer_as_a_number(bits):
+    assert deep_belief_net(bits, bits[:, 0], 5, random_state=0, network={"max_iter": 2}).hidden_layer_sizes == 5
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value", "message"),
+    [
+        ("attributes", "fit", 1, "holds an attribute 'fit', which a BernoulliRBM does not have"),
+        ("attributes", "n_iter_", "two", "n_iter_ must be a whole number >= 0, got 'two'"),
+        ("attributes", "_batch", 0, "_batch must be a whole number >= 1, got 0"),
+        ("attributes", "feature_names_in_", np.array(["a"]), "names 1 features, but has 6"),
+        ("parameters", "k", 0, "k must be a whole number >= 1, got 0"),
+        ("parameters", "extra", 0, "unexpected keyword argument 'extra'"),
+        ("parameters", "dtype", "float32", "holds 'W' in float64, but its parameters ask for float32"),
+        ("arrays", "W", np.zeros((4, 6)), r"holds an array 'W' of shape \(4, 6\), but its parameters ask for \(6, 4\)"),
+        ("arrays", "random", np.zeros(4), "Cannot cast"),
+        ("arrays", "more", np.zeros(4), "holds an array 'more'"),
+    ],
+)
+def test_a_file_that_does_not_fit_its_parameters_is_refused(bits, part, name, value, message):
+    entries, arrays = fitted(bits, n_iter=1).to_file()
+    ({"arrays": arrays} | entries)[part][name] = value
+    with pytest.raises(ModelFileError, match=message):
+        BernoulliRBM.from_file(entries, arrays)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [1, 2, 7, 1000])
+def test_drawn_units_are_on_as_often_as_their_probabilities_say_and_independent(dtype, n):
+    from pellucid.parts.compiled.boltzmann import drawn
+
+    rng = np.random.Generator(np.random.SFC64(0))
+    p = np.linspace(0, 1, n + 1)[1:].astype(dtype) if n > 2 else np.full(n, 0.3, dtype)
+    draws = np.empty((4000, n), dtype)
+    for row in draws:
+        drawn(rng, p, row)
+    assert set(np.unique(draws)) <= {0.0, 1.0}
+    noise = (draws - p) / np.sqrt(np.maximum(p * (1 - p), 1e-12))
+    assert np.abs(noise.mean(0)).max() * np.sqrt(4000) < 4.5
+    between = np.corrcoef(noise[:, : min(n, 200) - (n > 2)], rowvar=False) if n > 1 else np.eye(1)
+    assert np.abs(between - np.eye(len(between))).max() * np.sqrt(4000) < 5.5
+    after = (noise[1:] * noise[:-1]).mean(0)
+    assert np.abs(after[p < 1]).max() * np.sqrt(4000) < 5.5
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_products_are_added(dtype):
+    from pellucid.parts.compiled import product
+    from pellucid.parts.compiling import kernel
+
+    @kernel()
+    def add(a, b, c, a_turned, b_turned, m, k, n):
+        product.add_product(a, b, c, m, k, n)
+        product.add_product_tn(a_turned, b, c, m, k, n)
+        product.add_product_nt(a, b_turned, c, m, k, n)
+
+    rng = np.random.default_rng(0)
+    for m, k, n in ((3, 4, 5), (1, 4, 5), (3, 1, 5), (3, 4, 1), (20, 30, 40)):
+        A, B = rng.random((m, k)).astype(dtype), rng.random((k, n)).astype(dtype)
+        C = np.ones(m * n, dtype)
+        add(A.ravel(), B.ravel(), C, A.T.ravel(), B.T.ravel(), m, k, n)
+        np.testing.assert_allclose(C.reshape(m, n), 1 + 3 * A @ B, rtol=1e-5)

@@ -24,7 +24,9 @@ def printed(room, **options):
 
 
 def test_an_unknown_room_is_refused_with_those_there_are():
-    with pytest.raises(InvalidArgumentError, match=r"room must be one of neuron, .*, digits, hopfield, got 'kitchen'"):
+    with pytest.raises(
+        InvalidArgumentError, match=r"room must be one of neuron, .*, digits, hopfield, rbm, got 'kitchen'"
+    ):
         watch("kitchen")
 
 
@@ -190,3 +192,11 @@ def test_a_new_window_size_is_drawn_anew(on_terminal):
     until(master, "─" * 10 + " \x1b")  # redrawn without a key
     os.write(master, b"q")
     assert process.wait(20) == 0
+
+
+def test_the_rbm_room_learns_by_both_phases_then_dreams_round_by_round():
+    text = printed("rbm")
+    assert "v of the data" in text
+    assert text.count("The machine alone: round") == 10
+    scores = [float(part.split()[0]) for part in text.split("log pseudo-likelihood of 50 images")[1:]]
+    assert scores[-1] > scores[0] + 10

@@ -87,7 +87,7 @@ def run(
 
 @app.command(help=say("Watch a network learn, one step at a key."))
 def watch(
-    room: Annotated[str, Argument(metavar="ROOM", help="neuron, two-layer, xor, digits, hopfield")],
+    room: Annotated[str, Argument(metavar="ROOM", help="neuron, two-layer, xor, digits, hopfield, rbm")],
     *,
     seed: AnySeed = None,
 ) -> None:

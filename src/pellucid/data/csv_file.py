@@ -14,6 +14,7 @@ from itertools import islice
 
 import numpy as np
 
+from pellucid.data.text_lines import BOM, decoded
 from pellucid.errors import FileFormatError, InvalidArgumentError
 
 __all__ = ["DECIMAL_COMMA", "NUMBER", "parse_csv"]
@@ -60,15 +61,7 @@ def parse_csv(
 
 def _lines(content: bytes, source: str) -> Iterator[str]:
     for number, line in enumerate(io.BytesIO(content), 1):  # bytes end a line at \n only, whatever Unicode says
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise FileFormatError(
-                f"{source}, line {number}: byte {error.start + 1} is not UTF-8; save the file as UTF-8 text"
-            ) from None
-        if "\0" in text:
-            raise FileFormatError(f"{source}, line {number}: holds a zero byte; save the file as UTF-8 text")
-        yield text
+        yield decoded(line.removeprefix(BOM) if number == 1 else line, f"{source}, line {number}")
 
 
 def _rows(content: bytes, source: str, delimiter: str) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pellucid.data.files import MAX_BYTES, open_source
 from pellucid.errors import FileFormatError
 
-__all__ = ["MAX_LINE", "byte_lines", "text_lines"]
+__all__ = ["BOM", "MAX_LINE", "byte_lines", "decoded", "text_lines"]
 
 MAX_LINE = 1 << 22  # 4 MiB: no sentence is as long
 BOM = b"\xef\xbb\xbf"
@@ -31,18 +31,22 @@ def byte_lines(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Iter
             yield number, line.removesuffix(b"\n").removesuffix(b"\r")
 
 
+def decoded(line: bytes, where: str) -> str:
+    """Return the line's text; raise FileFormatError, which begins with ``where``, for what is not UTF-8 text."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"{where}: byte {error.start + 1} is not UTF-8; save the file as UTF-8 text") from None
+    if "\0" in text:
+        raise FileFormatError(f"{where}: holds a zero byte; save the file as UTF-8 text")
+    return text
+
+
 def text_lines(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Iterator[tuple[int, str]]:
     """Yield each line's number and text; blank lines only at the end of the file, where they are passed over."""
     blank = 0
     for number, line in byte_lines(path, max_bytes):
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise FileFormatError(
-                f"{path}, line {number}: byte {error.start + 1} is not UTF-8; save the file as UTF-8 text"
-            ) from None
-        if "\0" in text:
-            raise FileFormatError(f"{path}, line {number}: holds a zero byte; save the file as UTF-8 text")
+        text = decoded(line, f"{path}, line {number}")
         if not text.strip(" \t\r"):
             blank = blank or number
             continue

@@ -19,6 +19,7 @@ Source: Smolensky 1986; Hinton 2002 (CD); Tieleman 2008 (PCD); Salakhutdinov, Mu
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Self
@@ -31,7 +32,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from pellucid.errors import DivergenceError, InvalidArgumentError, InvalidDataError, ModelFileError, PellucidWarning
-from pellucid.learning.estimator import check_choice, check_number, check_seed, unchanged_by_errors, validated
+from pellucid.learning.estimator import (
+    check_choice,
+    check_number,
+    check_seed,
+    finite_outputs,
+    numbers,
+    unchanged_by_errors,
+    validated,
+)
 from pellucid.learning.step import Step, view
 from pellucid.learning.threads import limited_threads
 from pellucid.learning.trace import Record, Trace
@@ -40,14 +49,15 @@ from pellucid.saving import expect_names, expect_shape
 
 __all__ = ["BernoulliRBM", "GaussianRBM", "deep_belief_net", "free_energy", "gradient", "mean_hiddens"]
 
-# Multiply-adds that one compiled call takes on at most: about 0.1 s.
-CHUNK = 200_000_000
+# Multiply-adds that one compiled call takes on at most: some 0.05 s.
+CHUNK = 1_000_000_000
 # Numbers that an intermediate array holds at most.
 ROOM = 2_000_000
 MOST_UNITS = 20
 # Fewer samples than this are no reason for a warning, if nobody has chosen it.
 DEFAULT_BATCH = 10
 ARRAYS = ("W", "b", "c", "dW", "db", "dc", "chain", "active")
+ATTRIBUTES = ("n_features_in_", "feature_names_in_", "n_iter_", "_batches", "_batch")
 FORMULAS = MappingProxyType(
     {
         "h_positive": "P(h = 1 | v) of the data",
@@ -167,7 +177,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self._epochs(X, self.n_iter)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """Go on for one epoch over X (n, D)."""
+        """Go on for one epoch over X (n, D), which may be other rows; ``dtype`` and ``n_components`` must stay."""
         X = self._begin(X, fresh=not hasattr(self, "components_"))
         return self._epochs(X, 1)
 
@@ -175,7 +185,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """Run as ``fit`` does, to the last bit, and yield a Step after every minibatch.
 
         Values: ``v_positive``, ``h_positive``, ``v_negative``, ``h_negative``, the two ``outer`` products (H, D),
-        ``change`` (H, D), ``components`` (H, D), ``epoch``, ``learning_rate``.
+        ``change`` (H, D), ``components`` (H, D), ``epoch``, ``learning_rate``. The machine is usable after each.
         """
         X = self._begin(X, fresh=True)
         count = self._count(X)
@@ -184,51 +194,57 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             batch = number % count
             whole = self._state() if batch == 0 else whole
             before, c = self.components_.copy(), self.intercept_hidden_.copy()
-            rate = self._advance(X, batch, batch + 1)
+            with self._whole_or(whole), limited_threads(1):
+                rate = self._advance(X, batch, batch + 1)
+                self._check_finite(X)
+            self.n_iter_ += batch == count - 1
             rows = X[batch * self._batch : (batch + 1) * self._batch]
             model = self._V[: (self._batch if self.algorithm == "pcd" else len(rows))]
-            h_data, h_model = mean_hiddens(rows, before, c), mean_hiddens(model, before, c)
-            if batch == count - 1:
-                self._check_finite(X, whole)
-                self.n_iter_ += 1
+            with np.errstate(all="ignore"):  # of a run that diverges, what is finite no more is to be seen too
+                h_data, h_model = mean_hiddens(rows, before, c), mean_hiddens(model, before, c)
+                outer = h_data.T @ rows / len(rows), h_model.T @ model / len(model)
             values = {
                 "epoch": number // count + 1, "learning_rate": rate,
                 "v_positive": view(rows), "h_positive": h_data, "v_negative": view(model), "h_negative": h_model,
-                "outer_positive": h_data.T @ rows / len(rows), "outer_negative": h_model.T @ model / len(model),
+                "outer_positive": outer[0], "outer_negative": outer[1],
                 "change": self.components_ - before, "components": view(self.components_),
             }  # fmt: skip
             yield Step("batch", number + 1, MappingProxyType(values), FORMULAS, (mean_hiddens, type(self)._advance))
 
     def _epochs(self, X: np.ndarray, epochs: int) -> Self:
         count = self._count(X)
-        size = max(1, CHUNK // (self._batch * self.components_.size * (4 + 2 * self.k)))
-        for _ in range(epochs):
-            before = self._state()
-            try:
-                for start in range(0, count, size):
-                    self._advance(X, start, min(count, start + size))
-                self._check_finite(X, before)
-            except BaseException as error:
-                self._put_back(before)
-                if not isinstance(error, KeyboardInterrupt):
-                    raise
-                warnings.warn(
-                    f"training interrupted: the machine is as it was after epoch {self.n_iter_}, and usable",
-                    PellucidWarning,
-                    stacklevel=3,
-                )
-                break
-            self.n_iter_ += 1
-            if self.verbose:
-                print(f"Iteration {self.n_iter_}, score = {self.score_samples(X[:1000]).mean():.2f}")
+        size = max(1, CHUNK // (self._batch * self._W.size * (3 + 2 * self.k)))
+        try:
+            for _ in range(epochs):
+                with self._whole_or(self._state()), limited_threads(1):
+                    for start in range(0, count, size):
+                        self._advance(X, start, min(count, start + size))
+                    self._check_finite(X)
+                self.n_iter_ += 1
+                if self.verbose:
+                    print(f"Iteration {self.n_iter_}, score = {self._scores(X[:1000].astype(np.float64)).mean():.2f}")
+        except KeyboardInterrupt:
+            warnings.warn(
+                f"training interrupted: the machine is as it was after epoch {self.n_iter_}, and usable",
+                PellucidWarning,
+                stacklevel=3,
+            )
         return self
 
-    def _check_finite(self, X: np.ndarray, before: tuple[Any, ...]) -> None:
-        """Raise DivergenceError, and go back to the state before this epoch, if a weight is no longer finite."""
+    @contextmanager
+    def _whole_or(self, before: tuple[Any, ...]) -> Iterator[None]:
+        """Go back to the state ``before`` if the block raises."""
+        try:
+            yield
+        except BaseException:
+            self._put_back(before)
+            raise
+
+    def _check_finite(self, X: np.ndarray) -> None:
+        """Raise DivergenceError if a weight is no longer finite."""
         if all(np.isfinite(getattr(self, name)).all() for name in ("_W", "_b", "_c")):
             return
         rate = self._rates(self._batches - 1, 1, self._count(X), len(X))[0]
-        self._put_back(before)
         raise DivergenceError(
             f"training diverged in epoch {self.n_iter_ + 1} at learning rate {rate:g}; the weights of the "
             "epoch before are kept; lower learning_rate or scale the data"
@@ -246,16 +262,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         from pellucid.parts.compiled.boltzmann import contrast
 
         rates = self._rates(self._batches, last - first, self._count(X), len(X))
-        # One call for each stretch of batches that share a learning rate.
-        edges = [0, *(np.flatnonzero(np.diff(rates)) + 1).tolist(), len(rates)]
-        with limited_threads(1):
-            for begin, end in pairwise(edges):
-                contrast(
-                    X.ravel(), first + begin, first + end, self._batch, self._W, self._b, self._c, self._dW, self._db,
-                    self._dc, self._chain, self._V.ravel(), self._P, self._G, self._u, self._active, self._rng,
-                    float(rates[begin]), float(self.momentum), float(self.weight_decay), float(self.sparsity_target),
-                    float(self.sparsity_cost), int(self.k), self.algorithm == "pcd", self._gaussian,
-                )  # fmt: skip
+        contrast(
+            X.ravel(), first, rates, self._batch, self._W, self._b, self._c, self._dW, self._db, self._dc, self._chain,
+            self._V.ravel(), self._P, self._Z, self._active, self._rng, float(self.momentum), float(self.weight_decay),
+            float(self.sparsity_target), float(self.sparsity_cost), int(self.k), self.algorithm == "pcd",
+            self._gaussian,
+        )  # fmt: skip
         self._batches += last - first
         return float(rates[-1])
 
@@ -263,11 +275,6 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         with unchanged_by_errors(self):
             self._check_parameters()
             X = self._visible(X, self.dtype, reset=fresh)
-            if not fresh and self.n_components != self._c.size:
-                raise InvalidArgumentError(
-                    f"n_components must stay {self._c.size}, the hidden units there are, got {self.n_components}; "
-                    "start anew with fit"
-                )
             if fresh:
                 seed = int(check_seed(self.random_state).randint(2**31 - 1))
                 rng = np.random.Generator(np.random.SFC64(seed))
@@ -286,15 +293,37 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 self._adopt(arrays, rng, batch)
                 self._batches = 0
                 self.n_iter_ = 0
+                self.__dict__.pop("_sampler", None)
+            else:
+                self._go_on(X)
             return X
 
+    def _go_on(self, X: np.ndarray) -> None:
+        """Make ready for more rows: as many chains as batches of them need, and no velocity without momentum."""
+        for name, there in (("n_components", self._c.size), ("dtype", self._W.dtype.name)):
+            if getattr(self, name) != there:
+                raise InvalidArgumentError(
+                    f"{name} must stay {there}, as the machine is, got {getattr(self, name)}; start anew with fit"
+                )
+        batch = min(int(self.batch_size), max(len(X), self._batch))
+        if batch != self._batch:
+            kept = {name: getattr(self, f"_{name}") for name in ARRAYS}
+            kept["chain"] = np.resize(self.h_samples_, (batch, self._c.size))
+            self._adopt(kept, self._rng, batch)
+        if not self.momentum:
+            self._dW[:] = 0
+
     def _adopt(self, arrays: dict[str, np.ndarray], rng: np.random.Generator, batch: int) -> None:
+        """Take these arrays as the machine's own, flat and of its dtype, and make buffers for batches of that size.
+
+        The weights are kept as compiled code wants them, (D, H), a row for each visible unit.
+        """
         for name, array in arrays.items():
-            setattr(self, f"_{name}", np.ascontiguousarray(array.ravel(), self.dtype))
+            setattr(self, f"_{name}", np.array(array.ravel(), self.dtype))
         D, H = self._b.size, self._c.size
         self._rng, self._batch = rng, batch
         self._V, self._P = np.zeros((2 * batch, D), self.dtype), np.zeros(2 * batch * H, self.dtype)
-        self._G, self._u = np.zeros(H * D, self.dtype), np.zeros(batch * max(D, H), self.dtype)
+        self._Z = np.zeros(batch * D, self.dtype)
 
     def _state(self) -> tuple[Any, ...]:
         return {name: getattr(self, f"_{name}").copy() for name in ARRAYS}, self._rng.bit_generator.state, self._batches
@@ -335,8 +364,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     @property
     def components_(self) -> np.ndarray:
-        """The weights, (H, D)."""
-        return self._given("_W").reshape(self._c.size, self._b.size)
+        """The weights, (H, D): a view."""
+        return self._given("_W").reshape(self._b.size, self._c.size).T
 
     @property
     def intercept_hidden_(self) -> np.ndarray:
@@ -374,28 +403,37 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """Return P(h = 1 | v) of each row, (n, H); in float32 for X in float32."""
         V = self._input(X)
         W, _, c = self._doubles()
-        return mean_hiddens(V, W, c).astype(np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64)
+        with np.errstate(all="ignore"):  # finite_outputs says what left the finite numbers
+            means = finite_outputs(mean_hiddens(V, W, c), V)
+        return means.astype(np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64)
 
     def inverse_transform(self, H: Any) -> np.ndarray:
         """Return the mean of the visible units given hidden ones (n, H), (n, D)."""
         W, b, _ = self._doubles()
-        H = np.asarray(H, np.float64)
-        if H.ndim != 2 or H.shape[1] != len(W) or not np.isfinite(H).all():
-            raise InvalidDataError(f"H must be finite numbers of shape (n, {len(W)}), got shape {H.shape}")
-        return self._mean_visibles(H @ W + b)
+        H = numbers("H", H, np.float64)
+        if H.ndim != 2 or H.shape[1] != len(W):
+            raise InvalidDataError(f"H must be of shape (n, {len(W)}), one column a hidden unit, got shape {H.shape}")
+        with np.errstate(all="ignore"):
+            return finite_outputs(self._mean_visibles(H @ W + b), H)
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Return the rows as the machine sees them: to the hidden units and back, by means, (n, D)."""
+        V = self._input(X)
         W, b, c = self._doubles()
-        return self._mean_visibles(mean_hiddens(self._input(X), W, c) @ W + b)
+        with np.errstate(all="ignore"):
+            return finite_outputs(self._mean_visibles(mean_hiddens(V, W, c) @ W + b), V)
 
     def free_energy(self, X: Any) -> np.ndarray:
         """Return F(v) of each row, (n,)."""
-        return free_energy(self._input(X), *self._doubles(), self._gaussian)
+        V = self._input(X)
+        with np.errstate(all="ignore"):
+            return finite_outputs(free_energy(V, *self._doubles(), self._gaussian), V)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the log pseudo-likelihood of each row, Σ_i log P(v_i | all other units), (n,); nothing is random."""
-        V = self._input(X)
+        return self._scores(self._input(X))
+
+    def _scores(self, V: np.ndarray) -> np.ndarray:
         W, b, c = self._doubles()
         scores = np.empty(len(V))
         rows = max(1, ROOM // W.size)
@@ -409,13 +447,16 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return scores
 
     def gibbs(self, v: Any) -> np.ndarray:
-        """Return v (n, D) after one round of Gibbs sampling."""
-        V, rng = self._input(v), self._generator()
-        W, b, c = self._doubles()
-        return self._gibbs(V, W, b, c, rng)
+        """Return v (n, D) after one round of Gibbs sampling; each call goes on with the random numbers."""
+        V = self._input(v)
+        with np.errstate(all="ignore"):
+            return finite_outputs(self._gibbs(V, *self._doubles(), self._going_on()), V)
 
     def sample(self, n: int = 1, burn_in: int = 1000) -> np.ndarray:
-        """Return n fantasy particles (n, D): chains begun at random and left alone for ``burn_in`` rounds."""
+        """Return n fantasy particles (n, D): chains begun at random and left alone for ``burn_in`` rounds.
+
+        A whole number as ``random_state`` gives the same particles at every call.
+        """
         check_number("n", n, 1, integer=True)
         check_number("burn_in", burn_in, 1, integer=True)
         W, b, c = self._doubles()
@@ -427,6 +468,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _generator(self) -> np.random.Generator:
         return np.random.default_rng(check_seed(self.random_state).randint(2**31 - 1))
+
+    def _going_on(self) -> np.random.Generator:
+        """Return the generator of single rounds, begun at the first of them after ``fit``."""
+        if not hasattr(self, "_sampler"):
+            self._sampler = self._generator()
+        return self._sampler
 
     def _mean_visibles(self, z: np.ndarray) -> np.ndarray:
         return z if self._gaussian else sigmoid(z)
@@ -481,10 +528,17 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return float(base + len(c) * np.log(2) + log_mean), float(spread)
 
     def trace(self, v: Any) -> Trace:
-        """Return one round of Gibbs sampling from v (D,) or (N, D): its probabilities and its samples."""
-        V = self._input(np.atleast_2d(np.asarray(v)))
+        """Return one round of Gibbs sampling from v (D,) or (N, D): its probabilities and its samples.
+
+        As with ``gibbs``, each call goes on with the random numbers.
+        """
+        check_is_fitted(self)
+        single = not hasattr(v, "columns") and numbers("v", v, np.float64).ndim == 1
+        V = self._input(np.asarray(v)[None] if single else v)
         W, b, c = self._doubles()
-        rng = self._generator()
+        with np.errstate(all="ignore"):
+            energies = finite_outputs(free_energy(V, W, b, c, self._gaussian), V)
+        rng = self._going_on()
         p = mean_hiddens(V, W, c)
         h = (rng.random(p.shape) < p).astype(np.float64)
         z = h @ W + b
@@ -495,7 +549,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             Record("h", "h ~ P(h | v)", h, "N H"),
             Record("p_v", f"E(v' | h) = {mean}", self._mean_visibles(z), "N D"),
             Record("v_next", "v' ~ P(v | h)", self._sample_visibles(z, rng), "N D"),
-            Record("free_energy", "F(v)", free_energy(V, W, b, c, self._gaussian), "N"),
+            Record("free_energy", "F(v)", energies, "N"),
         ]
         return Trace(type(self).__name__, records)
 
@@ -504,30 +558,51 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what a model file keeps: see ``pellucid.saving``."""
         check_is_fitted(self)
-        names = ("n_features_in_", "feature_names_in_", "n_iter_", "_batches", "_batch")
-        attributes = {name: getattr(self, name) for name in names if hasattr(self, name)}
-        arrays = {name: getattr(self, f"_{name}") for name in ARRAYS}
+        attributes = {name: getattr(self, name) for name in ATTRIBUTES if hasattr(self, name)}
+        arrays = {name: getattr(self, f"_{name}").reshape(shape) for name, shape in self._shapes().items()}
         arrays["random"] = self._rng.bit_generator.state["state"]["state"]
         return {"parameters": self.get_params(deep=False), "attributes": attributes}, arrays
 
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        D, H, batch = int(self.n_features_in_), int(self.n_components), self._batch
+        return {
+            "W": (D, H), "b": (D,), "c": (H,), "dW": (D, H), "db": (D,), "dc": (H,), "chain": (batch, H),
+            "active": (H,),
+        }  # fmt: skip
+
     @classmethod
     def from_file(cls, entries: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
-        """Return the machine of which ``to_file`` told."""
-        model = cls(**entries["parameters"])
-        model._check_parameters()
-        for name, value in entries["attributes"].items():
-            if name not in ("n_features_in_", "feature_names_in_", "n_iter_", "_batches", "_batch"):
-                raise ModelFileError(f"holds an attribute {name!r}, which a {cls.__name__} does not have")
-            setattr(model, name, value)
-        D, H, batch = int(model.n_features_in_), int(model.n_components), int(model._batch)
-        shapes = {"W": H * D, "b": D, "c": H, "dW": H * D, "db": D, "dc": H, "chain": batch * H, "active": H}
+        """Return the machine of which ``to_file`` told; raise ModelFileError where the two disagree."""
+        try:
+            model = cls(**entries["parameters"])
+            model._check_parameters()
+            for name, value in entries["attributes"].items():
+                if name not in ATTRIBUTES:
+                    raise ModelFileError(f"holds an attribute {name!r}, which a {cls.__name__} does not have")
+                if name != "feature_names_in_":
+                    check_number(name, value, int(name in {"n_features_in_", "_batch"}), integer=True)
+                setattr(model, name, value)
+            model._restore(arrays)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            if isinstance(error, ModelFileError):
+                raise
+            raise ModelFileError(f"does not describe a {cls.__name__}: {error}") from error
+        return model
+
+    def _restore(self, arrays: dict[str, np.ndarray]) -> None:
+        shapes = self._shapes()
         expect_names(arrays, [*shapes, "random"])
+        for name in shapes:
+            if expect_shape(arrays, name, shapes[name]).dtype != self.dtype:
+                raise ModelFileError(f"holds {name!r} in {arrays[name].dtype}, but its parameters ask for {self.dtype}")
+        names = self.__dict__.get("feature_names_in_")
+        if names is not None and np.shape(names) != (self.n_features_in_,):
+            raise ModelFileError(f"names {np.size(names)} features, but has {self.n_features_in_}")
         rng = np.random.Generator(np.random.SFC64(0))
         state = dict(rng.bit_generator.state)
-        state["state"] = {"state": expect_shape(arrays, "random", (4,))}
+        state["state"] = {"state": expect_shape(arrays, "random", (4,)).astype(np.uint64, casting="safe")}
         rng.bit_generator.state = state
-        model._adopt({name: expect_shape(arrays, name, (size,)) for name, size in shapes.items()}, rng, batch)
-        return model
+        self._adopt({name: arrays[name] for name in shapes}, rng, self._batch)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_W")
@@ -564,20 +639,19 @@ def deep_belief_net(
     """Return an ``MLPClassifier`` fine-tuned on X (n, D) within [0, 1] and y from the weights of stacked machines.
 
     Each machine learns from P(h = 1 | v) of the one below, without y; then the whole network learns by y.
-    ``machine`` and ``network`` are parameters for ``BernoulliRBM`` and ``MLPClassifier``. Source: Hinton, Osindero,
-    Teh 2006.
+    ``machine`` and ``network`` are parameters for ``BernoulliRBM`` and ``MLPClassifier``, all but the number of
+    hidden units. Raises InvalidArgumentError, InvalidDataError. Source: Hinton, Osindero, Teh 2006.
     """
     from pellucid.networks.mlp import MLPClassifier
 
     settings: dict[str, Any] = {"learning_rate": 0.06, "random_state": random_state} | (machine or {})
+    options: dict[str, Any] = {"activation": "logistic", "learning_rate_init": 0.003, "random_state": random_state}
+    options |= (network or {}) | {"hidden_layer_sizes": hidden_layer_sizes, "warm_start": True, "max_iter": 1}
+    model = _made(MLPClassifier, "network", options)
     machines, V = [], X
-    for size in hidden_layer_sizes:
-        machines.append(BernoulliRBM(size, **settings).fit(V))
+    for size in model._hidden_sizes():
+        machines.append(_made(BernoulliRBM, "machine", settings | {"n_components": size}).fit(V))
         V = machines[-1].transform(V)
-    options: dict[str, Any] = {"activation": "logistic", "learning_rate_init": 0.003, "random_state": random_state} | (
-        network or {}
-    )
-    model = MLPClassifier(hidden_layer_sizes, **(options | {"warm_start": True, "max_iter": 1}))
     with warnings.catch_warnings():
         # One epoch makes the layers; that it did not converge is known.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -585,5 +659,14 @@ def deep_belief_net(
     for weights, bias, below in zip(model.coefs_, model.intercepts_, machines, strict=False):
         weights[...] = below.components_.T
         bias[...] = below.intercept_hidden_
-    model.set_params(max_iter=options.get("max_iter", 200))
+    model.set_params(max_iter=(network or {}).get("max_iter", 200))
     return model.fit(X, y)
+
+
+def _made(kind: Any, argument: str, settings: dict[str, Any]) -> Any:
+    """Return the estimator with these parameters, checked; raise InvalidArgumentError for one it does not have."""
+    if unknown := sorted(set(settings) - set(kind().get_params())):
+        raise InvalidArgumentError(f"{argument} must name parameters of {kind.__name__}, got {unknown[0]!r}")
+    made = kind(**settings)
+    made._check_parameters()
+    return made

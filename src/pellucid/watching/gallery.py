@@ -300,6 +300,15 @@ def rbm_images(result: Result) -> Picture:
     return figure
 
 
+def rbm_confusion(result: Result) -> Picture:
+    """Draw which digits are taken for which by what reads the hidden units."""
+    figure = picture(6.4, 5.6)
+    axes = figure.subplots()
+    panels.confusion(axes, result.payload["confusion"], result.payload["classes"])
+    axes.set_title(say("{share:.2%} of the test images are read correctly", share=result.metrics["test_accuracy"]))
+    return figure
+
+
 def logic_bins(result: Result) -> Picture:
     """Draw the share of right answers by the length of the formulas; what was trained on is shaded."""
     by_bin = result.payload["accuracy_by_bin"]
@@ -327,6 +336,6 @@ _GALLERY: Mapping[str, Mapping[str, Draw]] = {
         "landscape": memories.landscape,
         "capacity": memories.capacity,
     },
-    "rbm-digits": {"filters": rbm_filters, "images": rbm_images},
+    "rbm-digits": {"filters": rbm_filters, "images": rbm_images, "confusion": rbm_confusion},
     "logic": {"bins": logic_bins},
 }

@@ -20,6 +20,8 @@ from pellucid.watching.blocks import BLUE, GREEN, ORANGE, QUIET, Field, bar, num
 
 __all__ = ["ROOMS", "Scene"]
 
+RBM_ROUNDS = 10
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -328,10 +330,80 @@ def hopfield(seed: int | None) -> Iterator[Scene]:
     yield Scene(say("At rest after {n} flips", n=flips), body(rest if flips else noisy, text, {}))
 
 
+def rbm(seed: int | None) -> Iterator[Scene]:
+    """Show a Boltzmann machine learn digits, batch by batch; then let it dream, round by round of Gibbs sampling."""
+    from pellucid.data import load_digits
+    from pellucid.experiments import rbm_digits as room
+
+    model = room.dreamer(room.DEFAULT_SEED if seed is None else seed, 3)
+    X = room.nudged(load_digits()[0])
+    X = X[np.random.RandomState(model.random_state).permutation(len(X))]
+    last = -(-len(X) // model.batch_size)
+    shown = {1, 2, 3, 10, 30, 100, 300, last, 2 * last, 3 * last}
+    for step in model.steps(X):
+        if step.number in shown:
+            yield Scene(
+                say("Batch {n}, epoch {epoch} of {total}", n=step.number, epoch=step.epoch, total=model.n_iter),
+                _rbm_body(step.copy(), float(model.score_samples(X[:50]).mean())),
+            )
+    v = X[:1]
+    for turn in range(RBM_ROUNDS):
+        trace = model.trace(v[0])
+        yield Scene(say("The machine alone: round {n} of Gibbs sampling", n=turn + 1), _gibbs_body(trace))
+        v = np.asarray(trace["v_next"])
+
+
+def _rbm_body(step: Any, score: float) -> RenderableType:
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for heading in (say("v of the data"), say("v of the machine"), say("change of one unit's weights")):
+        table.add_column(heading)
+    unit = int(np.abs(step.change).sum(axis=1).argmax())
+    largest = float(np.abs(step.change[unit]).max()) or 1.0
+    table.add_row(
+        Field(step.v_positive[0].reshape(8, 8)),
+        Field(step.v_negative[0].reshape(8, 8)),
+        Field(0.5 + step.change[unit].reshape(8, 8) / (2 * largest), "signed"),
+    )
+    return Group(
+        Text("ΔW = η (<P(h|v) vᵀ>_data - <P(h|v) vᵀ>_model)", style=QUIET),
+        "",
+        table,
+        "",
+        say("Data pulls the weights towards itself; what the machine makes up pushes them away."),
+        say("Unit {unit} changes most, by {size:.4f} at most.", unit=unit, size=largest),
+        Text.assemble(say("log pseudo-likelihood of 50 images"), f"  {score:.2f}"),
+    )
+
+
+def _gibbs_body(trace: Trace) -> RenderableType:
+    h = np.asarray(trace["h"])[0].reshape(10, 10)
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for heading in ("v", say("P(h = 1 | v), o: drawn as 1"), "P(v' = 1 | h)"):
+        table.add_column(heading)
+    table.add_row(
+        Field(np.asarray(trace["v"])[0].reshape(8, 8)),
+        Field(np.asarray(trace["p_h"])[0].reshape(10, 10), marks={(int(r), int(c)): "o" for r, c in np.argwhere(h)}),
+        Field(np.asarray(trace["p_v"])[0].reshape(8, 8)),
+    )
+    return Group(
+        Text("h ~ σ(c + W v)     v' ~ σ(b + Wᵀh)", style=QUIET),
+        "",
+        table,
+        "",
+        say(
+            "{on} of {n} hidden units are on; from them alone the picture on the right is drawn.",
+            on=int(h.sum()),
+            n=h.size,
+        ),
+        Text.assemble(say("free energy"), f"  {float(np.asarray(trace['free_energy'])[0]):.2f}"),
+    )
+
+
 ROOMS: Mapping[str, Callable[[int | None], Iterator[Scene]]] = {
     "neuron": neuron,
     "two-layer": two_layer,
     "xor": xor,
     "digits": digits,
     "hopfield": hopfield,
+    "rbm": rbm,
 }

@@ -10,17 +10,22 @@ from numba.extending import intrinsic
 
 from pellucid.parts.compiling import kernel
 
-__all__ = ["floor", "root_floor", "square", "uncounted"]
+__all__ = ["floor", "root_floor", "square", "tiny", "uncounted"]
 
 # Some 2**24 times the smallest normal numbers, so that a product with a small weight is a normal number, too.
 FLOOR_32, FLOOR_64 = 2e-31, 4e-301
+TINY_32, TINY_64 = 1.2e-38, 2.3e-308
 # The roots of the smallest normal numbers.
 ROOT_32, ROOT_64 = 1.1e-19, 1.5e-154
 
 
 @intrinsic
 def uncounted(typing_context, array):
-    """Return the same array without an owner: for use inside a compiled call whose caller owns the memory."""
+    """Return the same array without an owner: for use inside a compiled call whose caller owns the memory.
+
+    An array that the compiled call made itself is freed as soon as its last counted name is done with: only what
+    came in from outside may be used so.
+    """
 
     def build(context, builder, signature, arguments):
         out = context.make_array(signature.return_type)(context, builder, arguments[0])
@@ -35,6 +40,12 @@ def uncounted(typing_context, array):
 def floor(array):
     """Return the size below which a number of the array's dtype counts as zero."""
     return array.dtype.type(FLOOR_32 if array.itemsize == 4 else FLOOR_64)
+
+
+@kernel(inner=True)
+def tiny(array):
+    """Return the smallest normal number of the array's dtype: a running mean below it counts as zero."""
+    return array.dtype.type(TINY_32 if array.itemsize == 4 else TINY_64)
 
 
 @kernel(inner=True)

@@ -2,7 +2,7 @@
 
 import math
 
-from pellucid.parts.compiled.memory import floor, root_floor, square
+from pellucid.parts.compiled.memory import floor, root_floor, square, tiny
 from pellucid.parts.compiling import kernel
 from pellucid.parts.optimizer import OPTIMIZERS
 
@@ -17,8 +17,7 @@ def update(code, theta, gradient, slots, hyper, step, rate):
     """Change theta (n,) in place; slots (k, n); hyper as ``Optimizer.hyperparameters`` gives it."""
     number = theta.dtype.type
     one, zero = number(1), number(0)
-    least, root_least = floor(theta), root_floor(theta)
-    smallest = least * number(2**-24)
+    least, root_least, smallest = floor(theta), root_floor(theta), tiny(theta)
     first, epsilon = number(hyper[0]), number(hyper[2])
     if code == SGD:
         alpha = number(rate)

@@ -5,11 +5,19 @@ that holds them and the place where they start, because even a view of it would 
 """
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.linalg import ensure_blas
 
 from pellucid.parts.compiling import kernel
 
 __all__ = [
     "TINY",
+    "add_product",
+    "add_product_nt",
+    "add_product_tn",
     "add_row",
     "column_sums",
     "copy",
@@ -44,6 +52,54 @@ def product_tn(a, b, c, m, k, n):
 def product_nt(a, b, c, m, k, n):
     """Write C = A Bᵀ, with A (m, k), B (n, k), C (m, n)."""
     np.dot(a.reshape(m, k), b.reshape(n, k).T, c.reshape(m, n))
+
+
+@intrinsic(prefer_literal=True)
+def _gemm(typing_context, left, right, out, flips, m, n, k):
+    """Add to OUT (n, m) the product of RIGHT (n, k) and LEFT (k, m), each by columns if its flip is "t".
+
+    It is BLAS's own call, which reads by columns: hence the sides. numpy.dot cannot add.
+    """
+    ensure_blas()
+
+    def build(context, builder, signature, arguments):
+        word, char, place = ir.IntType(64), ir.IntType(8), ir.IntType(8).as_pointer()
+        kinds = [char] * 3 + [word] * 3 + [place, place, word, place, word, place, place, word]
+        call = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.IntType(32), kinds), "numba_xxgemm")
+        data = [
+            builder.bitcast(context.make_array(kind)(context, builder, value).data, place)
+            for kind, value in zip(signature.args[:3], arguments[:3], strict=True)
+        ]
+        m, n, k = arguments[4:]
+        flips_ = flips.literal_value
+        one = builder.bitcast(cgutils.alloca_once_value(builder, context.get_constant(out.dtype, 1.0)), place)
+        letter = "s" if out.dtype == types.float32 else "d"
+        first, second = (m if flips_[0] == "n" else k), (k if flips_[1] == "n" else n)
+        builder.call(call, [
+            *(ir.Constant(char, ord(code)) for code in (letter, *flips_)),
+            m, n, k, one, data[0], first, data[1], second, one, data[2], m,
+        ])  # fmt: skip
+        return context.get_dummy_value()
+
+    return types.void(left, right, out, flips, types.intp, types.intp, types.intp), build
+
+
+@kernel(inner=True)
+def add_product(a, b, c, m, k, n):
+    """Add A B to C, with A (m, k), B (k, n), C (m, n)."""
+    _gemm(b, a, c, "nn", n, m, k)
+
+
+@kernel(inner=True)
+def add_product_tn(a, b, c, m, k, n):
+    """Add Aᵀ B to C, with A (k, m), B (k, n), C (m, n)."""
+    _gemm(b, a, c, "nt", n, m, k)
+
+
+@kernel(inner=True)
+def add_product_nt(a, b, c, m, k, n):
+    """Add A Bᵀ to C, with A (m, k), B (n, k), C (m, n)."""
+    _gemm(b, a, c, "tn", n, m, k)
 
 
 @kernel(inner=True)
