@@ -1,5 +1,6 @@
 """Nobody gets into the studio but a page that it served itself."""
 
+import asyncio
 import logging
 import socket
 from itertools import product
@@ -8,7 +9,7 @@ import pytest
 from studio_page import TOKEN
 
 from pellucid.errors import InvalidArgumentError
-from pellucid.watching.studio.guard import check_address, new_token
+from pellucid.watching.studio.guard import Guard, check_address, new_token
 
 HOSTS = [
     "127.0.0.1:{port}",
@@ -78,6 +79,28 @@ def test_two_hosts_or_two_origins_are_none(studio):
     for extra in (["Host: 127.0.0.1:{port}"], ["Origin: http://evil.example"]):
         status = status_of(studio, "GET", f"/{TOKEN}/ws", HOSTS[0], ORIGINS[0], upgrade=True, extra=extra)
         assert status in {400, 403}
+
+
+@pytest.mark.parametrize("twice", [b"host", b"origin"])
+def test_the_guard_itself_counts_hosts_and_origins(twice):
+    """Servers before it may count too; it does not rely on them."""
+    headers = [(b"host", b"127.0.0.1:1"), (b"origin", b"http://127.0.0.1:1")]
+    passed, said = [], []
+
+    async def app(scope, receive, send):
+        passed.append(scope["path"])
+
+    async def send(message):
+        said.append(message["type"])
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    for given in (headers, headers + [header for header in headers if header[0] == twice]):
+        scope = {"type": "websocket", "path": f"/{TOKEN}/ws", "headers": given}
+        asyncio.run(Guard(app, token=TOKEN, hosts=["127.0.0.1:1"])(scope, receive, send))
+    assert passed == ["/ws"]
+    assert said == ["websocket.close"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ to dtype, shape and place.
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ __all__ = ["MOST_BYTES", "Reader", "frame", "parse"]
 
 MOST_BYTES = 1 << 20  # of one message
 MOST_DEPTH = 12
+BRACKETS = re.compile(r"[\[\]{}]")
 
 
 def parse(text: str | bytes | None) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def parse(text: str | bytes | None) -> dict[str, Any]:
         raise InvalidArgumentError("a message must be JSON text, got bytes")
     if len(text) > MOST_BYTES:
         raise InvalidArgumentError(f"a message must be of at most {MOST_BYTES} characters, got {len(text)}")
-    if _depth(text) > MOST_DEPTH:
+    if _too_deep(text):
         raise InvalidArgumentError(f"a message must nest at most {MOST_DEPTH} deep")
     try:
         value = json.loads(text, parse_constant=_refuse)
@@ -41,16 +43,14 @@ def _refuse(constant: str) -> Any:
     raise ValueError(constant)
 
 
-def _depth(text: str) -> int:
-    """Return how deep brackets nest, those within strings counted too: an upper bound, without recursion."""
-    deepest = depth = 0
-    for character in text:
-        if character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
+def _too_deep(text: str) -> bool:
+    """Whether brackets nest beyond the bound, those within strings counted too; found without recursion."""
+    depth = 0
+    for bracket in BRACKETS.finditer(text):
+        depth += 1 if bracket[0] in "[{" else -1
+        if depth > MOST_DEPTH:
+            return True
+    return False
 
 
 class Reader:
