@@ -10,7 +10,15 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 from readme import blocks, commands, run_python  # noqa: E402 - a script's neighbour, not a package's module
 
-DOCUMENTS = ["README.md", "README.zh-CN.md", "docs/neuron.md", "docs/mlp.md", "docs/model-files.md", "docs/scaling.md"]
+DOCUMENTS = [
+    "README.md",
+    "README.zh-CN.md",
+    "docs/neuron.md",
+    "docs/mlp.md",
+    "docs/model-files.md",
+    "docs/scaling.md",
+    "docs/watching.md",
+]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -38,7 +46,7 @@ def test_both_languages_show_the_same_code_and_commands():
 def test_every_command_of_the_documents_is_understood():
     shown = [
         arguments
-        for document in [*DOCUMENTS, "docs/command-line.md"]
+        for document in [*DOCUMENTS, "docs/command-line.md", "docs/studio.md"]
         for kind, text, _ in blocks(ROOT / document)
         if kind == "console"
         for arguments in commands(text)

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pellucid.learning.recording import Recording
     from pellucid.networks.cnn import CNNClassifier
     from pellucid.networks.dense_memory import DenseAssociativeMemory
     from pellucid.networks.hopfield import HopfieldNetwork
@@ -27,6 +28,7 @@ _WHERE = {
     "MLPClassifier": "pellucid.networks.mlp",
     "MLPRegressor": "pellucid.networks.mlp",
     "Neuron": "pellucid.networks.neuron",
+    "Recording": "pellucid.learning.recording",
     "load": "pellucid.saving",
     "save": "pellucid.saving",
 }
@@ -40,6 +42,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "Neuron",
+    "Recording",
     "__version__",
     "load",
     "save",

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import string
 import subprocess
 import sys
@@ -23,12 +24,34 @@ def calls_of_say():
                 yield f"{path.relative_to(SOURCE)}:{node.lineno}", node
 
 
+JAVASCRIPT = re.compile(r"""(?<![\w.])say\(\s*("(?:[^"\\\\]|\\\\.)*")?""")
+
+
+def calls_in_pages():
+    for path in sorted(SOURCE.rglob("*.js")):
+        for call in JAVASCRIPT.finditer(path.read_text(encoding="utf-8")):
+            yield f"{path.relative_to(SOURCE)}", call
+
+
 def literals():
-    return {
+    python = {
         node.args[0].value: where
         for where, node in calls_of_say()
         if node.args and isinstance(node.args[0], ast.Constant)
     }
+    return python | {json.loads(call[1]): where for where, call in calls_in_pages() if call[1]}
+
+
+def test_pages_give_say_a_literal_too():
+    definitions = ("english, values = {}) {", "message) {")
+    text = {path: (SOURCE / path).read_text(encoding="utf-8") for path, _ in calls_in_pages()}
+    wrong = [
+        (where, text[where][call.start() : call.end() + 30])
+        for where, call in calls_in_pages()
+        if not call[1] and not text[where][call.end() :].startswith(definitions)
+    ]
+    assert len(literals()) > 300
+    assert not wrong
 
 
 def placeholders(text):

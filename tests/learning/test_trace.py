@@ -61,3 +61,27 @@ def test_its_html_is_balanced_and_escaped(trace):
 
 def test_large_values_are_cut_to_what_can_be_read():
     assert len(Record("W", "W", np.zeros((500, 500))).text()) < 1000
+
+
+def test_its_html_shows_the_source_of_what_made_a_value():
+    from pellucid import Neuron
+
+    neuron = Neuron(max_iter=5, random_state=1).fit([[0, 0, 1], [1, 1, 1]], [0, 1])
+    html = neuron.trace([1, 0, 0], 1)._repr_html_()
+    assert "delta = error * out * (1 - out)" in html
+    assert "rgba(213, 94, 0" in html  # positive: orange
+    assert "rgba(0, 114, 178" in html  # negative: blue
+
+
+def test_its_html_takes_the_colours_of_the_page_so_that_it_reads_on_light_and_dark(trace):
+    html = trace._repr_html_()
+    assert "color: inherit" in html
+    assert "#" not in html.partition("</style>")[0]
+    assert "http" not in html
+    assert "<script" not in html
+
+
+def test_its_html_shows_the_corner_of_a_large_matrix():
+    html = Trace("big", [Record("W", "W", np.zeros((500, 500)))])._repr_html_()
+    assert "⋮" in html
+    assert html.count("<td") < 100

@@ -117,6 +117,21 @@ def watch(
     terminal.watch(room, seed=seed)
 
 
+@app.command(help=say("Open the studio: networks in a web page."))
+def studio(
+    *,
+    port: Annotated[int | None, Option(min=0, max=65535, help=say("The port; else the first free from 8765."))] = None,
+    host: Annotated[str, Option(help=say("The address to listen at."))] = "127.0.0.1",
+    token: Annotated[str | None, Option(help=say("The secret in the page's address; else a new one."))] = None,
+    allow_remote: Annotated[bool, Option("--allow-remote", help=say("Let other machines in, too."))] = False,
+    browser: Annotated[bool, Option("--browser/--no-browser", help=say("Open the page in a browser."))] = True,
+) -> None:
+    """Serve the studio until Ctrl-C."""
+    from pellucid.watching.studio import serve
+
+    serve(port, host=host, token=token, remote=allow_remote, browser=browser)
+
+
 @app.command(help=say("Train a network on a table of your own."))
 def train(
     file: Annotated[Path, Argument(metavar="FILE", help=say("A CSV with a header, or an NPZ with X, y."))],

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pellucid.data.listops import evaluate_listops, generate_listops
     from pellucid.data.logic import generate_logic
     from pellucid.data.mnist import Mnist, load_mnist
+    from pellucid.data.planes import circles, clouds, moons, spirals
     from pellucid.data.preparing import Prepared, prepare, split
     from pellucid.data.preprocessor import Preprocessor
     from pellucid.data.sentences import (
@@ -65,6 +66,8 @@ _WHERE = {
     "Vocabulary": "vocabulary",
     "XOR": "truth_tables",
     "cached_vectors": "vectors",
+    "circles": "planes",
+    "clouds": "planes",
     "english_label": "english",
     "evaluate_listops": "listops",
     "generate_english": "english",
@@ -72,6 +75,7 @@ _WHERE = {
     "generate_logic": "logic",
     "load_digits": "digits",
     "load_mnist": "mnist",
+    "moons": "planes",
     "open_archive": "archives",
     "parity": "truth_tables",
     "prepare": "preparing",
@@ -85,6 +89,7 @@ _WHERE = {
     "read_sst": "sentences",
     "read_table": "tables",
     "read_vectors": "vectors",
+    "spirals": "planes",
     "split": "preparing",
     "tokenize": "tokenizing",
     "write_idx": "idx",
@@ -111,6 +116,8 @@ __all__ = [
     "Vectors",
     "Vocabulary",
     "cached_vectors",
+    "circles",
+    "clouds",
     "english_label",
     "evaluate_listops",
     "generate_english",
@@ -118,6 +125,7 @@ __all__ = [
     "generate_logic",
     "load_digits",
     "load_mnist",
+    "moons",
     "open_archive",
     "parity",
     "prepare",
@@ -131,6 +139,7 @@ __all__ = [
     "read_sst",
     "read_table",
     "read_vectors",
+    "spirals",
     "split",
     "tokenize",
     "write_idx",

@@ -4,14 +4,16 @@ A ``steps(...)`` generator yields them; ``fit`` drains the same generator. The a
 *views* of the network's own memory, free of charge, and change with the next advance: ``step.copy()`` keeps one.
 """
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from textwrap import dedent
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Step"]
+__all__ = ["Step", "source_of", "view"]
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,15 @@ class Step:
     """One advance: ``kind`` says of what ("epoch", "batch", "iteration", ...), ``number`` counts from 1.
 
     ``values`` maps names to scalars or read-only array views; each is an attribute too (``step.loss``).
-    ``formulas`` gives the equation behind a name, where there is one.
+    ``formulas`` gives the equation behind a name, where there is one. ``functions`` are the readable definitions
+    that made the values, in the order in which they run; a compiled engine is held equal to them.
     """
 
     kind: str
     number: int
     values: Mapping[str, Any]
     formulas: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    functions: tuple[Callable[..., Any], ...] = ()
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and name in (values := self.__dict__.get("values", {})):
@@ -35,14 +39,34 @@ class Step:
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
 
+    @property
+    def shapes(self) -> dict[str, Any]:
+        """The shape of each value by its name: () for a number, a list of shapes for a list of arrays."""
+        return {name: _shape_of(value) for name, value in self.values.items()}
+
+    def sources(self) -> list[str]:
+        """Return the source text of each of ``functions``."""
+        return [source_of(function) for function in self.functions]
+
     def copy(self) -> "Step":
         """Return a Step whose arrays are its own and stay as they are."""
         kept = {name: _copied(value) for name, value in self.values.items()}
-        return Step(self.kind, self.number, MappingProxyType(kept), self.formulas)
+        return Step(self.kind, self.number, MappingProxyType(kept), self.formulas, self.functions)
 
     def __str__(self) -> str:
         parts = [f"{name}={value:.6g}" for name, value in self.values.items() if isinstance(value, float)]
         return f"{self.kind} {self.number}: " + ", ".join(parts)
+
+
+def source_of(function: Callable[..., Any]) -> str:
+    """Return the source text of a function, its first line at the margin."""
+    return dedent(inspect.getsource(function))
+
+
+def _shape_of(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [np.shape(item) for item in value]
+    return np.shape(value)
 
 
 def _copied(value: Any) -> Any:

@@ -4,14 +4,13 @@ It is a sequence of Records, forwards first, then (where a target was given) the
 It renders itself: ``print(trace)``, rich's ``print``, and as HTML in a notebook.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any, overload
 
 import numpy as np
 
-__all__ = ["Record", "Trace"]
+__all__ = ["Record", "Trace", "shape_text"]
 
 PHASES = ("forward", "loss", "backward", "update")
 
@@ -21,6 +20,7 @@ class Record:
     """One value: its ``name`` ("z1"), ``formula`` ("z1 = a0 W1 + b1"), the ``value``, its ``axes`` ("N H").
 
     ``phase`` is one of ``forward``, ``loss``, ``backward``, ``update``; ``layer`` counts from 1 (0: no layer).
+    ``function`` is the code that made the value, where it is a function of its own.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Record:
     axes: str = ""
     phase: str = "forward"
     layer: int = 0
+    function: Callable[..., Any] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -77,7 +78,7 @@ class Trace(Sequence[Record]):
     def __str__(self) -> str:
         lines = [self.title]
         for record in self.records:
-            lines.append(f"{record.phase:>8}  {record.formula}   {_shape(record)}")
+            lines.append(f"{record.phase:>8}  {record.formula}   {shape_text(record)}")
             lines.extend("            " + line for line in record.text().splitlines())
         return "\n".join(lines)
 
@@ -88,21 +89,16 @@ class Trace(Sequence[Record]):
         for heading in ("phase", "formula", "shape", "value"):
             table.add_column(heading, no_wrap=heading == "value")
         for record in self.records:
-            table.add_row(record.phase, record.formula, _shape(record), record.text())
+            table.add_row(record.phase, record.formula, shape_text(record), record.text())
         return table
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escape(record.phase)}</td><td><code>{escape(record.formula)}</code></td>"
-            f"<td>{escape(_shape(record))}</td><td><pre style='margin:0'>{escape(record.text())}</pre></td></tr>"
-            for record in self.records
-        )
-        return (
-            f"<table><caption>{escape(self.title)}</caption><thead><tr><th>phase</th><th>formula</th>"
-            f"<th>shape</th><th>value</th></tr></thead><tbody>{rows}</tbody></table>"
-        )
+        from pellucid.learning.html import trace_html
+
+        return trace_html(self)
 
 
-def _shape(record: Record) -> str:
+def shape_text(record: Record) -> str:
+    """Return the axes and the lengths along them: "(N H) = 1x4"."""
     shape = "x".join(map(str, record.shape))
     return f"({record.axes}) = {shape}" if record.axes and shape else shape

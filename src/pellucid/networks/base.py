@@ -42,6 +42,7 @@ from pellucid.learning.estimator import (
 from pellucid.learning.lbfgs import iterations
 from pellucid.learning.loop import GRANULARITIES, Training, Validation
 from pellucid.learning.recipe import Problem, Recipe
+from pellucid.learning.reference import batch_gradient
 from pellucid.learning.step import Step, view
 from pellucid.learning.threads import limited_threads, threads_for
 from pellucid.parts.activation import ACTIVATIONS
@@ -64,6 +65,13 @@ SMALL_WORK = 1 << 17
 MOST_COPIES = 10_000_000
 # Parameters that change nothing of what is learned, or stand in another form in a checkpoint.
 LISTENING = ("verbose", "warm_start", "random_state", "engine", "device", "dtype")
+FORMULAS = MappingProxyType(
+    {
+        "loss": "C = mean of the batches' losses",
+        "gradient": "∂C/∂θ",
+        "parameters": "θ = optimizer(θ, ∂C/∂θ)",
+    }
+)
 ClassFactors = Callable[[np.ndarray], np.ndarray]
 HIDDEN_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name != "exp")
 
@@ -637,7 +645,8 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         values["gradient"] = view(self.stack_.parameters.gradient)
         values["coefs"] = [view(weight) for weight in self.stack_.weights]
         values["intercepts"] = [view(bias) for bias in self.stack_.biases]
-        return Step(kind, number, MappingProxyType(values))
+        functions = (batch_gradient,) if self.solver == "lbfgs" else (batch_gradient, Optimizer.update)
+        return Step(kind, number, MappingProxyType(values), FORMULAS, functions)
 
     @property
     def coefs_(self) -> list[np.ndarray]:

@@ -350,12 +350,14 @@ class CNNClassifier(TracedStack, StackClassifier):
                 number += 1
                 bias = "" if layer.bias is None else f" + b{number}"
                 formula = f"z{number} = W{number} * {below}{bias}"
-                records.append(Record(f"z{number}", formula, cache.z, "N O H W", layer=number))
+                records.append(Record(f"z{number}", formula, cache.z, "N O H W", "forward", number, Conv2d.forward))
                 if not self.batch_norm:
                     records.append(self._activated(number, f"z{number}", cache.y))
             elif isinstance(layer, BatchNorm2d):
                 formula = f"n{number} = γ{number} (z{number} - mean{number}) / √(variance{number} + ε) + β{number}"
-                records.append(Record(f"n{number}", formula, cache.z, "N O H W", layer=number))
+                records.append(
+                    Record(f"n{number}", formula, cache.z, "N O H W", "forward", number, BatchNorm2d.forward)
+                )
                 records.append(self._activated(number, f"n{number}", cache.y))
             elif isinstance(layer, MaxPool2d | AveragePool2d):
                 records += self._pooled(number, layer, layer.forward(np.asarray(records[-1].value))[0], cache.source)
@@ -398,7 +400,7 @@ class CNNClassifier(TracedStack, StackClassifier):
                 at = "m" if self.stack_.stages[number - 1].pool > 1 else "a"
                 formula = f"δ{of if of == 'n' else ''}{number} = d{at}{number} where it came from · f'({of}{number})"
             name = f"delta{'n' if of == 'n' else ''}{number}"
-            records.append(Record(name, formula, above * slope, "N O H W", "backward", number))
+            records.append(Record(name, formula, above * slope, "N O H W", "backward", number, type(layer).backward))
             if isinstance(layer, BatchNorm2d):
                 for kind, symbol in (("gamma", "γ"), ("beta", "β")):
                     value = self.stack_.parameters.slopes[f"{kind}{number}"].copy()
@@ -407,8 +409,9 @@ class CNNClassifier(TracedStack, StackClassifier):
                 continue
             patches = "x" if number == 1 else f"m{number - 1}"
             records += self._slopes_of(
-                number, f"Σ δ{number} · patches of {patches}", f"Σ δ{number} over images and places", "O C k k"
-            )
+                number, f"Σ δ{number} · patches of {patches}", f"Σ δ{number} over images and places", "O C k k",
+                Conv2d.backward,
+            )  # fmt: skip
             number -= 1
         gradient = slopes[0].reshape(-1, *self.image_shape_)
         records.append(

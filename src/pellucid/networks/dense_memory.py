@@ -316,7 +316,9 @@ class DenseAssociativeMemory(BaseEstimator):
                     s[i], m, energy, slack, flips = -s[i], turned, other, self._slack(turned), flips + 1
                 number += 1
                 values = {"unit": i, "field": field, "flipped": flipped, "energy": energy, "state": view(s)}
-                yield Step("unit", number, MappingProxyType(values), MappingProxyType(formulas))
+                yield Step(
+                    "unit", number, MappingProxyType(values), MappingProxyType(formulas), (type(self)._by_units,)
+                )
             if not flips:
                 return
 
@@ -326,7 +328,9 @@ class DenseAssociativeMemory(BaseEstimator):
             new = self._fields(s[None])[0]
             moved, s = float(np.abs(new - s).max()), new
             values = {"state": view(s), "moved": moved, "energy": float(self._energy(s[None])[0])}
-            yield Step("update", number, MappingProxyType(values), MappingProxyType(formulas))
+            yield Step(
+                "update", number, MappingProxyType(values), MappingProxyType(formulas), (type(self)._by_softmax,)
+            )
             if moved <= self.tol:
                 return
 

@@ -721,7 +721,7 @@ class HopfieldNetwork(BaseEstimator):
                     "unit": i, "field": field * scale, "flipped": bool(flipped), "energy": energy,
                     "state": view(s), "sweep": sweep,
                 }  # fmt: skip
-                yield Step("unit", number, MappingProxyType(values), FORMULAS)
+                yield Step("unit", number, MappingProxyType(values), FORMULAS, (type(self)._one_by_one,))
             if not flips and chances is None:
                 return
 
@@ -746,7 +746,7 @@ class HopfieldNetwork(BaseEstimator):
                 "energy": float(self._energy(s[None], self._raw_fields(s[None]))[0]),
                 "cycle": bool(flipped.any()) and s.tobytes() in seen[:-1],
             }  # fmt: skip
-            yield Step("sweep", sweep, MappingProxyType(values), FORMULAS)
+            yield Step("sweep", sweep, MappingProxyType(values), FORMULAS, (type(self)._all_at_once,))
             if not flipped.any() or values["cycle"]:
                 return
 

@@ -146,7 +146,7 @@ class Neuron(ClassifierMixin, BaseEstimator):
                 "iteration": self.n_iter_, "output": out, "error": error, "delta": error * out * (1 - out),
                 "change": self.w_ - before, "weights": view(self.w_),
             }  # fmt: skip
-            yield Step("iteration", number, MappingProxyType(values), FORMULAS)
+            yield Step("iteration", number, MappingProxyType(values), FORMULAS, (output, change))
 
     def _begin(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """Check everything; return X (N, D), with a last column of ones for a bias, and y as 0 and 1 (N,)."""
@@ -251,7 +251,7 @@ class Neuron(ClassifierMixin, BaseEstimator):
             Record("X", "X", X, "N D"),
             Record("w", "w", self.w_.copy(), "D"),
             Record("z", "z = X w", z, "N"),
-            Record("output", "out = σ(z) = 1 / (1 + exp(-z))", out, "N"),
+            Record("output", "out = σ(z) = 1 / (1 + exp(-z))", out, "N", function=output),
         ]
         if y is not None:
             y = class_labels(y, len(X))
@@ -260,9 +260,9 @@ class Neuron(ClassifierMixin, BaseEstimator):
             target = (y == self.classes_[1]).astype(X.dtype)
             error, delta, step = change(X, target, out)
             records += [
-                Record("error", FORMULAS["error"], error, "N", "loss"),
-                Record("delta", FORMULAS["delta"], delta, "N", "backward"),
-                Record("change", FORMULAS["change"], step, "D", "backward"),
+                Record("error", FORMULAS["error"], error, "N", "loss", function=change),
+                Record("delta", FORMULAS["delta"], delta, "N", "backward", function=change),
+                Record("change", FORMULAS["change"], step, "D", "backward", function=change),
                 Record("weights", FORMULAS["weights"], self.w_ + step, "D", "update"),
             ]
         return Trace("Neuron", records)

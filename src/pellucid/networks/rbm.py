@@ -209,7 +209,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 "outer_positive": outer[0], "outer_negative": outer[1],
                 "change": self.components_ - before, "components": view(self.components_),
             }  # fmt: skip
-            yield Step("batch", number + 1, MappingProxyType(values), FORMULAS)
+            yield Step("batch", number + 1, MappingProxyType(values), FORMULAS, (mean_hiddens, type(self)._advance))
 
     def _epochs(self, X: np.ndarray, epochs: int) -> Self:
         count = self._count(X)

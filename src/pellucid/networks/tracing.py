@@ -13,6 +13,7 @@ from pellucid.networks.base import StackEstimator
 from pellucid.parts.activation import ACTIVATIONS
 from pellucid.parts.dense import Dense
 from pellucid.parts.loss import Loss, link_function
+from pellucid.parts.optimizer import Optimizer
 
 __all__ = ["TracedStack"]
 
@@ -44,13 +45,27 @@ class TracedStack(StackEstimator):
         below, last = records[-1].name, len(stack.weights)
         for layer, cache in enumerate(self._dense(caches), start=stack.first_dense):
             bias = f" + b{layer}" if stack.bias else ""
-            records.append(Record(f"z{layer}", f"z{layer} = {below} W{layer}{bias}", cache.z, "N H", layer=layer))
+            records.append(
+                Record(
+                    f"z{layer}", f"z{layer} = {below} W{layer}{bias}", cache.z, "N H", "forward", layer, Dense.forward
+                )
+            )
             below = f"a{layer}"
             if layer < last:
                 name = stack.activations[layer - stack.first_dense]
                 formula = f"a{layer} = {name}(z{layer}):  {ACTIVATIONS[name].formula}"
-                records.append(Record(f"a{layer}", formula, cache.y, "N H", layer=layer))
-        records.append(Record("p", f"p = {loss.link}(z{last})", link_function(loss.link, logits), "N K", layer=last))
+                records.append(Record(f"a{layer}", formula, cache.y, "N H", "forward", layer, Dense.forward))
+        records.append(
+            Record(
+                "p",
+                f"p = {loss.link}(z{last})",
+                link_function(loss.link, logits),
+                "N K",
+                "forward",
+                last,
+                link_function,
+            )
+        )
         if y is not None:
             target = self._encode(self._check_y(y, len(x)))
             records += self._trace_back(target, logits, caches, loss)
@@ -82,30 +97,40 @@ class TracedStack(StackEstimator):
         value, mean = float(loss.rows(logits, target).sum() * scale), "mean" if loss.averaged else "sum"
         records = [
             Record("y", "y: the target", target, "N K", "loss"),
-            Record("loss", f"C = {mean} of {loss.name}(p, y)", value, "", "loss"),
-            Record(f"delta{last}", f"δ{last} = ∂C/∂z{last}", delta, "N K", "backward", last),
+            Record("loss", f"C = {mean} of {loss.name}(p, y)", value, "", "loss", 0, Loss.rows),
+            Record(f"delta{last}", f"δ{last} = ∂C/∂z{last}", delta, "N K", "backward", last, Loss.gradient),
         ]
         every = stack.backward(delta, caches)
         slopes, dense = self._dense(every), self._dense(caches)
         for layer in range(last, first - 1, -1):
             seen = "flat" if layer == first > 1 else f"a{layer - 1}"
-            records += self._slopes_of(layer, f"{seen}ᵀ δ{layer}", f"Σₙ δ{layer}", "D H")
+            records += self._slopes_of(layer, f"{seen}ᵀ δ{layer}", f"Σₙ δ{layer}", "D H", Dense.backward)
             if layer > first:
                 cache, activation = dense[layer - first - 1], ACTIVATIONS[stack.activations[layer - first - 1]]
                 below = slopes[layer - first] * activation.slope(cache.z, cache.y)
                 formula = f"δ{layer - 1} = (δ{layer} W{layer}ᵀ) · f'(z{layer - 1}),  f' = {activation.slope_formula}"
-                records.append(Record(f"delta{layer - 1}", formula, below, "N H", "backward", layer - 1))
+                records.append(
+                    Record(f"delta{layer - 1}", formula, below, "N H", "backward", layer - 1, Dense.backward)
+                )
         return records + self._trace_front_back(every, caches) + self._trace_update()
 
-    def _slopes_of(self, layer: int, weights: str, biases: str, axes: str) -> list[Record]:
+    def _slopes_of(self, layer: int, weights: str, biases: str, axes: str, function: Any) -> list[Record]:
         """Return the slopes of a layer's own parameters, with the formulas that they come from."""
         slopes = self.stack_.parameters.slopes
         records = [
-            Record(f"dW{layer}", f"dW{layer} = {weights}", slopes[f"weight{layer}"].copy(), axes, "backward", layer)
+            Record(
+                f"dW{layer}",
+                f"dW{layer} = {weights}",
+                slopes[f"weight{layer}"].copy(),
+                axes,
+                "backward",
+                layer,
+                function,
+            )
         ]
         if f"bias{layer}" in slopes:
             slope = slopes[f"bias{layer}"].copy()
-            records.append(Record(f"db{layer}", f"db{layer} = {biases}", slope, "H", "backward", layer))
+            records.append(Record(f"db{layer}", f"db{layer} = {biases}", slope, "H", "backward", layer, function))
         return records
 
     def _trace_update(self) -> list[Record]:
@@ -125,6 +150,8 @@ class TracedStack(StackEstimator):
             formula = f"Δ{symbol} = {self.solver}(d{symbol}, rate {rate:g})"
             value = change[start : start + size].reshape(shape)
             axes = AXES[len(shape)]
-            records.append(Record(f"Δ{symbol}", formula, value, axes, "update", int(name.removeprefix(kind))))
+            records.append(
+                Record(f"Δ{symbol}", formula, value, axes, "update", int(name.removeprefix(kind)), Optimizer.update)
+            )
             start += size
         return records

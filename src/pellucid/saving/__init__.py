@@ -30,6 +30,7 @@ MODELS = {
     "MLPClassifier": "pellucid.networks.mlp",
     "MLPRegressor": "pellucid.networks.mlp",
     "Neuron": "pellucid.networks.neuron",
+    "Recording": "pellucid.learning.recording",
     "SPINNClassifier": "pellucid.networks.spinn",
 }
 FORMAT = 1

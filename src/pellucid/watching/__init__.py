@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pellucid.watching.notebook import widget
     from pellucid.watching.plots import figures, plot
     from pellucid.watching.report import write_report
     from pellucid.watching.style import chinese_font
@@ -14,10 +15,11 @@ _WHERE = {
     "figures": "plots",
     "plot": "plots",
     "watch": "terminal",
+    "widget": "notebook",
     "write_report": "report",
 }
 
-__all__ = ["chinese_font", "figures", "plot", "watch", "write_report"]
+__all__ = ["chinese_font", "figures", "plot", "watch", "widget", "write_report"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,57 @@
+"""The studio's rooms: each drives one network of the library, and says what is to be seen of it."""
+
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+
+from pellucid.learning.step import Step, source_of
+from pellucid.learning.trace import Trace
+
+__all__ = ["Answer", "Room", "about_step", "open_room", "shown"]
+
+Answer = tuple[dict[str, Any], dict[str, np.ndarray]]
+
+
+class Room(Protocol):
+    """A network at work. Settings were held to their bounds before it was made."""
+
+    def advance(self) -> bool:
+        """Take one step of the library's; return whether there may be another."""
+
+    def frame(self) -> Answer:
+        """Return what is to be seen now."""
+
+    def about(self) -> dict[str, Any]:
+        """Return what does not change: formulas and sources."""
+
+    def ask(self, what: str, about: Any) -> Answer:
+        """Return the answer to a question of the page's; raise InvalidArgumentError for one that is none."""
+
+
+def open_room(name: str, settings: Any) -> Room:
+    """Return the room ``name`` with these settings; raise InvalidArgumentError for any beyond their bounds."""
+    room: Room = import_module(f"{__name__}.{name}").open_room(settings)
+    return room
+
+
+def about_step(step: Step | None) -> dict[str, Any]:
+    """Return a step's formulas and the sources of its functions, by their names."""
+    if step is None:
+        return {"formulas": {}, "sources": {}}
+    return {
+        "formulas": dict(step.formulas),
+        "sources": {function.__qualname__: source_of(function) for function in step.functions},
+    }
+
+
+def shown(trace: Trace) -> list[dict[str, Any]]:
+    """Return a trace's records as JSON values, each with the name of its function."""
+    return [
+        {
+            "name": record.name, "formula": record.formula, "phase": record.phase, "layer": record.layer,
+            "shape": list(record.shape), "value": np.asarray(record.value).tolist(),
+            "function": "" if record.function is None else record.function.__qualname__,
+        }
+        for record in trace
+    ]  # fmt: skip

@@ -1,0 +1,76 @@
+// A Hopfield network's state as a pad of squares: ink for +1, paper for -1. Values: `state` (±1), `pad_side`, `unit` (the one
+// just visited, or null), `editable`. Painting shows at once and is saved when the pointer or the key is up.
+import { colours, follow, make, pen, say } from "./paint.js";
+
+const KEYS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -10, ArrowDown: 10 };
+
+/** @param {{model: any, el: HTMLElement}} given */
+export function render({ model, el }) {
+  const canvas = make("canvas", { className: "pellucid-pad", tabIndex: 0, role: "application" });
+  el.append(canvas);
+  let cursor = 0, ink = 0, focused = false;
+
+  function draw() {
+    const state = model.get("state") ?? [], n = model.get("pad_side") || 10, c = colours(el);
+    const size = Math.min(el.clientWidth || 300, 340), cell = size / n;
+    canvas.style.width = canvas.style.height = `${size}px`;
+    const context = pen(canvas, size, size);
+    for (let i = 0; i < state.length; i++) {
+      const [x, y] = [i % n * cell, Math.floor(i / n) * cell];
+      context.fillStyle = state[i] > 0 ? c.ink : c.middle;
+      context.fillRect(x + 0.75, y + 0.75, cell - 1.5, cell - 1.5);
+    }
+    const outline = (/** @type {number} */ i, /** @type {string} */ colour) => {
+      context.strokeStyle = colour;
+      context.lineWidth = 3;
+      context.strokeRect(i % n * cell + 1.5, Math.floor(i / n) * cell + 1.5, cell - 3, cell - 3);
+    };
+    const unit = model.get("unit");
+    if (unit !== null && unit !== undefined) outline(unit, c.positive);
+    if (focused) outline(cursor, c.accent);
+    const on = Array.from(state).filter((s) => s > 0).length;
+    canvas.setAttribute("aria-label", say("The network's {n} units, {on} of them on. Arrow keys move, Enter turns a unit over.", { n: state.length, on }));
+  }
+  /** @param {number} i @param {number} value */
+  function put(i, value) {
+    const state = Array.from(model.get("state"));
+    if (state[i] === value || i < 0 || i >= state.length) return;
+    state[i] = value;
+    model.set("state", state);
+  }
+  /** @param {PointerEvent} event */
+  function where(event) {
+    const box = canvas.getBoundingClientRect(), n = model.get("pad_side") || 10;
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top].map((v) => Math.max(0, Math.min(n - 1, Math.floor(v / box.width * n))));
+    return y * n + x;
+  }
+  canvas.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
+    if (!model.get("editable")) return;
+    canvas.setPointerCapture(event.pointerId);
+    ink = model.get("state")[where(event)] > 0 ? -1 : 1;
+    put(where(event), ink);
+  });
+  canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => ink && put(where(event), ink));
+  canvas.addEventListener("pointerup", () => {
+    if (ink) model.save_changes();
+    ink = 0;
+  });
+  canvas.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    const n = (model.get("state") ?? []).length;
+    if (event.key in KEYS) cursor = Math.max(0, Math.min(n - 1, cursor + KEYS[/** @type {keyof typeof KEYS} */ (event.key)]));
+    else if ((event.key === "Enter" || event.key === " ") && model.get("editable")) {
+      put(cursor, model.get("state")[cursor] > 0 ? -1 : 1);
+      model.save_changes();
+    } else return;
+    event.preventDefault();
+    draw();
+  });
+  for (const kind of ["focus", "blur"]) {
+    canvas.addEventListener(kind, () => {
+      focused = kind === "focus";
+      draw();
+    });
+  }
+  return follow(model, el, ["state", "unit", "editable"], draw);
+}
+export default { render };

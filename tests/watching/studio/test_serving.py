@@ -1,0 +1,148 @@
+"""The command opens the studio, says where, and closes as every command does; pages that come and go do it no harm."""
+
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from json import dumps, loads
+
+import numpy as np
+import psutil
+import pytest
+from studio_page import Frame, websockets
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+
+
+@pytest.fixture
+def command():
+    started = []
+
+    def start(*arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pellucid", "studio", *arguments], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PELLUCID_LANG": "en"},
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def address_of(process):
+    return re.search(r"http://127\.0\.0\.1:(\d+)/(\S+)/", process.stdout.readline()).groups()
+
+
+@posix
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_it_says_where_it_is_and_leaves_when_asked(command, number, status):
+    process = command("--port", "0", "--no-browser")
+    port, token = address_of(process)
+    with socket.create_connection(("127.0.0.1", int(port))) as connection:
+        connection.sendall(f"GET /{token}/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == status
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--host", "0.0.0.0"], "host must be one of 127.0.0.1, localhost, ::1, got '0.0.0.0'"),
+        (["--host", "0.0.0.0", "--allow-remote"], "give --allow-remote and a --token of your own"),
+        (["--token", "short"], "token must be 16 to 200 letters"),
+    ],
+)
+def test_wrong_options_are_one_line_and_status_2(command, arguments, words):
+    process = command("--no-browser", *arguments)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert output == ""
+    assert words in errors
+    assert errors.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_named(command):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = command("--no-browser", "--port", str(port))
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert f"port {port} on 127.0.0.1 cannot be had" in errors
+
+
+def connect(port, token):
+    return websockets.connect(
+        f"ws://127.0.0.1:{port}/{token}/ws", origin=f"http://127.0.0.1:{port}", compression=None, close_timeout=1
+    )
+
+
+def come_and_go(port, token, until, seed, failures):
+    """Be a tab: train for a while, leave without a word, come again."""
+    rng = random.Random(seed)
+    while time.monotonic() < until:
+        try:
+            with connect(port, token) as page:
+                room = rng.choice(["neuron", "playground", "hopfield"])
+                page.send(dumps({"do": "open", "room": room, "settings": {}, "play": True}))
+                leave = min(until, time.monotonic() + rng.uniform(0.3, 3))
+                while time.monotonic() < leave:
+                    with suppress(TimeoutError):
+                        data = page.recv(timeout=0.2)
+                        if isinstance(data, bytes):
+                            page.send('{"do":"ack"}')
+                            if "failed" in Frame.read(data).header:
+                                failures.append(Frame.read(data).header)
+                page.socket.shutdown(socket.SHUT_RDWR)
+        except Exception as error:
+            if time.monotonic() < until:
+                failures.append(repr(error))
+
+
+def eight_tabs(port, token, seconds, failures):
+    until = time.monotonic() + seconds
+    tabs = [threading.Thread(target=come_and_go, args=(port, token, until, n, failures)) for n in range(8)]
+    for tab in tabs:
+        tab.start()
+    return tabs, until
+
+
+@pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.long)])
+def test_eight_tabs_that_come_and_go_leave_it_well(command, seconds):
+    process = command("--port", "0", "--no-browser")
+    port, token = address_of(process)
+    failures, waits = [], []
+    for tab in eight_tabs(port, token, 8, failures)[0]:  # imports, the first of everything
+        tab.join()
+    before = psutil.Process(process.pid).memory_info().rss
+    tabs, until = eight_tabs(port, token, seconds, failures)
+    with connect(port, token) as page:
+        while time.monotonic() < until:
+            start = time.perf_counter()
+            page.send(dumps({"do": "ping", "id": len(waits)}))
+            assert loads(page.recv(timeout=10)) == {"pong": len(waits)}
+            waits.append(time.perf_counter() - start)
+            time.sleep(0.02)
+    for tab in tabs:
+        tab.join()
+    time.sleep(1)
+    growth = psutil.Process(process.pid).memory_info().rss / before - 1
+    print(f"memory {growth:+.1%}, ping p99 {1000 * np.quantile(waits, 0.99):.0f} ms of {len(waits)}")
+    assert failures == []
+    assert process.poll() is None
+    if seconds >= 60:  # long enough for the figures to mean something
+        assert growth <= 0.05
+        assert np.quantile(waits, 0.99) <= 0.25
