@@ -100,7 +100,7 @@ def test_the_quick_tour_passes(pellucid, tmp_path):
 
 
 def test_bench_takes_no_room_that_is_not_there(call):
-    assert "neuron, mlp, hopfield, rbm, spinn" in one_line(call("bench", "cellar"), 2)
+    assert "neuron, mlp, cnn, hopfield, rbm, spinn" in one_line(call("bench", "cellar"), 2)
 
 
 @pytest.mark.long

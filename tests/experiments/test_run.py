@@ -32,8 +32,8 @@ def test_an_experiment_without_options_says_so():
 
 
 def test_a_model_that_is_not_there_is_refused_with_those_that_are():
-    with pytest.raises(InvalidArgumentError, match="model of mnist must be one of mlp, got 'cnn'"):
-        run("mnist", options={"model": "cnn"})
+    with pytest.raises(InvalidArgumentError, match="model of mnist must be one of mlp, cnn, got 'rbm'"):
+        run("mnist", options={"model": "rbm"})
 
 
 def test_a_quick_mnist_without_data_is_skipped_and_says_why():
