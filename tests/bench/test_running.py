@@ -92,12 +92,12 @@ def test_tasks_chooses_some_of_the_rooms(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"room": "kitchen"}, "room must be one of neuron, mlp, cnn, hopfield, rbm, spinn, or None for all, got 'kitchen'"),
+        ({"room": "kitchen"}, f"room must be one of {', '.join(running.ROOMS)}, or None for all, got 'kitchen'"),
         ({"room": "neuron", "tasks": ["xor-10000"]}, "tasks must be among neuron-10000, got 'xor-10000'"),
         ({"threads": 0}, "threads must be an integer >= 1, got 0"),
         ({"threads": True}, "threads must be an integer >= 1, got True"),
         ({"repeats": 2.5}, r"repeats must be an integer >= 1, got 2\.5"),
-        ({"device": "cuda"}, "device must be None or 'cpu' in the rooms neuron, mlp, cnn, hopfield, rbm, spinn, got 'cuda'"),
+        ({"device": "cuda"}, f"device must be None or 'cpu' in the rooms {', '.join(running.ROOMS)}, got 'cuda'"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(arguments, message):

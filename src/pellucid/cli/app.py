@@ -84,7 +84,7 @@ def run(
         str,
         Argument(
             metavar="NAME",
-            help="neuron, two-layer, xor, digits, mnist, hopfield, rbm-digits, logic, listops, inference",
+            help="neuron, two-layer, xor, digits, mnist, cnn-digits, hopfield, rbm-digits, logic, listops, inference",
         ),
     ],
     *,
