@@ -218,6 +218,10 @@ def torch_lenet(
         nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
     )  # fmt: skip
+    for layer in model:  # as Pellucid draws them, or one epoch would end elsewhere
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
     if best:
         model, X = model.to(memory_format=torch.channels_last), X.to(memory_format=torch.channels_last)
     optimizer, criterion = torch.optim.Adam(model.parameters(), fused=True if best else None), nn.CrossEntropyLoss()
