@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from endings import one_line
 
@@ -142,6 +143,21 @@ def test_sst_learns_every_node_and_leaves_neutral_ones_out_of_two_classes(call, 
     assert "8 rows left out (neutral)" in done.stderr
     found = json.loads(call("spinn", "evaluate", "m", "sst", "--format", "sst", "--json").stdout)
     assert (found["n"], list(found["per_class"])) == (16, ["0", "1"])
+
+
+def test_five_classes_are_judged_as_two_by_adding_up_both_sides_of_neutral(call, tmp_path):
+    lines = ["(4 (3 good) (2 film))", "(1 (1 bad) (2 film))", "(3 (4 fine) (2 film))", "(0 (0 awful) (2 film))"]
+    (tmp_path / "sst").write_text("\n".join([*lines, "(2 (2 a) (2 film))"] * 4) + "\n", encoding="utf-8")
+    done = call("spinn", "train", "--format", "sst", "--train", "sst", "--out", "m", "--every-node", *SMALL)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(call("spinn", "evaluate", "m", "sst", "--format", "sst", "--binary", "--json").stdout)
+    likely = pellucid.load("m").predict_proba([Tree.parse(line) for line in lines])
+    is_positive = likely[:, 3:].sum(1) > likely[:, :2].sum(1)
+    assert found["accuracy"] == np.mean(is_positive == [True, False, True, False])
+    assert {label: of["n"] for label, of in found["per_class"].items()} == {"0": 8, "1": 8}
+    assert "--binary is for --format sst" in one_line(
+        call("spinn", "evaluate", "m", "sst", "--format", "logic", "--binary"), 2
+    )
 
 
 def test_brackets_are_compared_over_two_words_or_more_and_less_than_all():

@@ -5,6 +5,11 @@ difference shows. Making the plan of indices from the transitions is part of Pel
 stand padded before the clock starts. ``article`` has its transitions in a tensor, as published, whose elements
 today's torch compares one by one; ``article-lists`` has them as Python's integers, which is quicker.
 A place that is empty is zero for both.
+
+Three more tasks: ``own-parses`` reads by the model's own transitions, against the readable machine, a Python loop
+over one sentence after another (quality: the share of transitions that are the loop's); ``identical-subtrees``
+reads formulas that repeat each other, each distinct subtree once, against every one on its own (``unshared``);
+``memory`` is a whole update of a classifier, whose peak must stay under ``memory_bound``.
 """
 
 from collections.abc import Callable
@@ -14,11 +19,14 @@ from typing import Any
 import numpy as np
 
 from pellucid.bench.comparison import OURS, Comparison, Contender, Setting, Task
+from pellucid.bench.measure import MEBIBYTE
 from pellucid.bench.peers import has_torch
 
-__all__ = ["TASKS", "random_sentences", "random_transitions"]
+__all__ = ["TASKS", "memory_bound", "random_sentences", "random_transitions"]
 
 SHORTEST, LONGEST = 10, 18  # words: 14 in the mean
+PAIRS_A_BIN = 1000  # formulas from which a batch is drawn
+EMBEDDING, MLP, CLASSES = 100, 100, 3  # of the classifier whose memory is measured
 
 
 def random_transitions(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -116,6 +124,149 @@ def products(made: Any, hidden: int, tracker: int) -> tuple[tuple[int, int, int,
     return tuple(product for product in found if 0 not in product)
 
 
+def own_parses(hidden: int, tracker: int, batch: int) -> Task:
+    """Return the task of reading one batch by the model's own transitions, forward only."""
+
+    def task(setting: Setting) -> Comparison:
+        import torch
+
+        from pellucid.networks.spinn.machine import Cell, machine
+
+        torch.manual_seed(0)
+        cell = Cell(hidden, tracker, predict=True)
+        tokens, _ = random_sentences(0, batch)
+        leaves = torch.randn(sum(map(len, tokens)), 2 * hidden)
+        with torch.no_grad():
+            expected = np.concatenate(machine(cell, leaves, tokens).transitions)
+
+        def agreement(found: Any) -> float:
+            return float(np.mean(np.concatenate(found.transitions) == expected))
+
+        def ours() -> Contender:
+            from pellucid.networks.spinn.parsing import parse
+
+            return Contender(lambda seed: parse(cell, leaves, tokens), agreement)
+
+        def loop() -> Contender:
+            @torch.no_grad()
+            def work(seed: int) -> Any:
+                return machine(cell, leaves, tokens)
+
+            return Contender(work, agreement)
+
+        per = (
+            f"{batch} sentences of {SHORTEST}-{LONGEST} words, hidden {hidden}, tracker {tracker}, own parses, float32"
+        )
+        return Comparison(per, {OURS: ours, "python-loop": loop})
+
+    return task
+
+
+def identical_subtrees(hidden: int, pairs: int) -> Task:
+    """Return the task of reading a batch of pairs of formulas, forward and backward, without tracker."""
+
+    def task(setting: Setting) -> Comparison:
+        import torch
+
+        from pellucid.data.logic import generate_logic
+        from pellucid.data.vocabulary import Vocabulary
+        from pellucid.networks.spinn.batched import encode
+        from pellucid.networks.spinn.machine import Cell
+
+        torch.manual_seed(0)
+        drawn = list(generate_logic({"train": PAIRS_A_BIN}, bins={"train": range(5)})["train"])
+        chosen = np.random.default_rng(0).permutation(len(drawn))[:pairs]
+        trees = [tree for row in chosen for tree in drawn[row].trees]
+        words = Vocabulary.of(trees)
+        tokens, transitions = [words.indices(tree.words) for tree in trees], [tree.transitions for tree in trees]
+        cell = Cell(hidden, multiply=True)
+        leaves = torch.randn(len(words), 2 * hidden, requires_grad=True)
+
+        def reading_each(share: bool) -> Contender:
+            def work(seed: int) -> Any:
+                cell.zero_grad()
+                leaves.grad = None
+                h = encode(cell, leaves, tokens, transitions, share=share).h
+                h.sum().backward()
+                return h
+
+            return Contender(work, lambda h: float(h.detach().square().mean()))
+
+        per = f"{pairs} pairs of formulas with up to 4 operators, hidden {hidden}, both ways, float32"
+        return Comparison(per, {OURS: lambda: reading_each(True), "unshared": lambda: reading_each(False)})
+
+    return task
+
+
+def memory(hidden: int, tracker: int, batch: int) -> Task:
+    """Return the task of one update of a classifier of single sentences: forward, backward, AdamW, from nothing.
+
+    The learning rate is 0, so that every call, and the peer, does the same.
+    """
+
+    def task(setting: Setting) -> Comparison:
+        import torch
+
+        from pellucid.networks.spinn.model import Side, TreeClassifier
+
+        tokens, transitions = random_sentences(0, batch)
+        labels = torch.arange(batch) % CLASSES
+        torch.manual_seed(0)
+        model = TreeClassifier(
+            sum(map(len, tokens)), CLASSES, sides=1, encoder="spinn", embedding=EMBEDDING, hidden=hidden,
+            tracker=tracker, mlp=MLP,
+        )  # fmt: skip
+
+        def updating(weights: list[Any], logits: Callable[[], Any]) -> Contender:
+            def work(seed: int) -> Any:
+                optimizer = torch.optim.AdamW(weights, 0.0)
+                loss = torch.nn.functional.cross_entropy(logits(), labels)
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad()
+                return loss
+
+            return Contender(work, lambda loss: float(loss.detach()))
+
+        def ours() -> Contender:
+            side = Side(tokens, transitions)
+            return updating(list(model.parameters()), lambda: model(model.prepare([side], train=True)).logits)
+
+        def article() -> Contender:
+            from pellucid.bench.list_stacks import Spinn, padded
+
+            peer = Spinn(model.cell)
+            shared = [model.embedding, model.project, model.head]
+
+            def logits() -> Any:
+                leaves = model.project(model.embedding.weight)
+                return model.head(peer(*padded(leaves, tokens, transitions)))
+
+            return updating([weight for part in [peer, *shared] for weight in part.parameters()], logits)
+
+        made = model.prepare([Side(tokens, transitions)], train=True).made
+        count = sum(weight.numel() for weight in model.parameters())
+        bound = memory_bound(made, hidden, tracker, count) / MEBIBYTE
+        per = (
+            f"an update by {batch} sentences of {SHORTEST}-{LONGEST} words, hidden {hidden}, tracker {tracker}, "
+            f"{count} weights, float32; bound {bound:.1f} MB"
+        )
+        return Comparison(per, {OURS: ours, "article": article}, memory=True)
+
+    return task
+
+
+def memory_bound(made: Any, hidden: int, tracker: int, weights: int) -> float:
+    """Return the bytes that training with this plan may take: 1.5 times what its states and slopes need in float32.
+
+    A reduce has 7H numbers, a tracker step 6T + 3H, a word its embedding and 2H; a weight has its slope and AdamW's
+    two means.
+    """
+    words = made.leaves * (EMBEDDING + 2 * hidden)
+    states = 7 * hidden * made.left.size + (6 * tracker + 3 * hidden) * made.buffer.size
+    return 1.5 * 4 * (states + words + 3 * weights)
+
+
 SIZES = {
     "spinn-50": (50, 20, 64),
     "spinn-128": (128, 64, 64),
@@ -125,4 +276,10 @@ SIZES = {
     "treelstm-300": (300, 0, 128),
 }
 # Without PyTorch there is nothing to compare.
-TASKS: dict[str, Task] = {name: reading(*sizes) for name, sizes in SIZES.items()} if has_torch() else {}
+TASKS: dict[str, Task] = (
+    {name: reading(*sizes) for name, sizes in SIZES.items()}
+    | {"own-parses": own_parses(50, 20, 64), "identical-subtrees": identical_subtrees(128, 1024)}
+    | {"memory": memory(300, 64, 128)}
+    if has_torch()
+    else {}
+)

@@ -18,6 +18,7 @@ from pellucid.data.text_lines import decoded, text_lines
 from pellucid.errors import FileFormatError, InvalidArgumentError, InvalidDataError, ModelFileError
 from pellucid.language import say
 from pellucid.saving import load, read_header, save
+from pellucid.scaling.processes import launched
 from pellucid.trees import REDUCE, Tree
 
 __all__ = ["Order", "bracket_f1", "evaluate", "parse", "predict", "train"]
@@ -49,8 +50,7 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
         if order.dev is None:
             raise InvalidArgumentError(say("--patience needs --dev, whose score it waits for"))
         settings |= {"early_stopping": True, "n_iter_no_change": order.patience}
-    if order.binary and order.format != "sst":
-        raise InvalidArgumentError(say("--binary is for --format sst, got {format}", format=order.format))
+    _check_binary(order.binary, order.format)
     learned = _read(order.train, order.format, order.binary)
     judged = None if order.dev is None else _read(order.dev, order.format, order.binary)
 
@@ -60,7 +60,8 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
     if not _learn(model, learned, judged, int(settings["max_iter"])):
         if not getattr(model, "t_", 0):
             raise KeyboardInterrupt(say("interrupted before the first update: nothing is saved"))
-        save(model, order.out)
+        if launched().rank == 0:
+            save(model, order.out)
         raise KeyboardInterrupt(
             say(
                 "interrupted after epoch {n}; the network up to there is saved in {path}",
@@ -68,6 +69,8 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
                 path=order.out,
             )
         )
+    if launched().rank > 0:
+        return
     save(model, order.out)
     facts = _facts(model, order, learned, judged, perf_counter() - begin)
     if json:
@@ -82,6 +85,7 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
             loss=model.loss_curve_[-1],
         )
     )
+    display.show(say("In batches of like length {share:.1%} would be padding.", share=facts["padding_share"]))
     if facts["dev_accuracy"] is not None:
         display.show(say("Accuracy on {path}: {share:.4f}.", path=order.dev, share=facts["dev_accuracy"]))
     display.show(say("Saved in {path}; judge it with `pellucid spinn evaluate {path} FILE`.", path=order.out))
@@ -95,6 +99,11 @@ def _encoder(order: Order, parses: str) -> dict[str, Any]:
     if encoder == "spinn" and order.tracker == 0:
         encoder = "treelstm"
     return {"encoder": encoder, "tracker": order.tracker or 16}
+
+
+def _check_binary(binary: bool, format: str) -> None:
+    if binary and format != "sst":
+        raise InvalidArgumentError(say("--binary is for --format sst, got {format}", format=format))
 
 
 def _mirror(text: str | None) -> dict[str, str] | None:
@@ -156,7 +165,7 @@ def _facts(model: Any, order: Order, learned: Sentences, judged: Sentences | Non
         "model": str(order.out), "format": order.format, "encoder": model.encoder, "parses": model.parses,
         "classes": model.classes_.tolist(), "n": len(learned), "dropped": dict(learned.dropped),
         "words": len(model.vocabulary_), "weights": sum(value.numel() for value in model.model_.parameters()),
-        "epochs": model.n_iter_, "loss": model.loss_curve_[-1],
+        "epochs": model.n_iter_, "loss": model.loss_curve_[-1], "padding_share": model.padding_share_,
         "dev_n": None if judged is None else len(judged),
         "dev_accuracy": (max(scores) if model.early_stopping else scores[-1]) if scores else None,
         "seconds": round(seconds, 3),
@@ -166,10 +175,11 @@ def _facts(model: Any, order: Order, learned: Sentences, judged: Sentences | Non
 # -- judging -----------------------------------------------------------------------------------------------------
 
 
-def evaluate(model_file: Path, file: Path, format: str, *, beam: int | None, json: bool) -> None:
+def evaluate(model_file: Path, file: Path, format: str, *, binary: bool, beam: int | None, json: bool) -> None:
     """Show accuracy, that of each class, and, where the model finds its own parses, how they compare."""
     model = _load(model_file, beam)
-    binary = format == "sst" and model.classes_.tolist() == ["0", "1"]
+    _check_binary(binary, format)
+    binary = format == "sst" and (binary or model.classes_.tolist() == ["0", "1"])
     found = _read(file, format, binary)
     labels = _labels(found)
     if strange := sorted({*labels.tolist()} - {*model.classes_.tolist()}):
@@ -183,13 +193,16 @@ def evaluate(model_file: Path, file: Path, format: str, *, beam: int | None, jso
             )
         )
     begin = perf_counter()
-    answers = model.predict(found)
+    answers = _signs(model, found) if binary else model.predict(found)
     seconds = perf_counter() - begin
     trees = list(found.trees)
     facts: dict[str, Any] = {
         "accuracy": float(np.mean(answers == labels)),
         "n": len(labels),
-        "per_class": {label: _of_class(labels == label, answers == label) for label in model.classes_.tolist()},
+        "per_class": {
+            label: _of_class(labels == label, answers == label)
+            for label in (["0", "1"] if binary else model.classes_.tolist())
+        },
         "transition_accuracy": None,
         "bracket_f1": None,
         "sentences_per_s": len(trees) / seconds,
@@ -204,6 +217,13 @@ def evaluate(model_file: Path, file: Path, format: str, *, beam: int | None, jso
         display.print_json(facts)
     else:
         _show(facts)
+
+
+def _signs(model: Any, found: Sentences) -> np.ndarray:
+    """Return 0 (negative) or 1 (positive) of each example; of five classes those to each side of neutral are summed."""
+    likely, classes = model.predict_proba(found), model.classes_.astype(int)
+    middle = NEUTRAL if len(classes) > 2 else 0.5
+    return np.where(likely[:, classes > middle].sum(1) > likely[:, classes < middle].sum(1), "1", "0")
 
 
 def _of_class(is_it: np.ndarray, said: np.ndarray) -> dict[str, Any]:

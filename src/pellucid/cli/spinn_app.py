@@ -156,13 +156,16 @@ def evaluate(
     file: Annotated[Path, Argument(metavar="FILE", help=say("Examples with their labels."))],
     *,
     format: AnyFormat,
+    binary: Annotated[
+        bool, Option("--binary", help=say("Negative or positive, also by a model of five classes (sst)."))
+    ] = False,
     beam: Beam = None,
     json: Json = False,
 ) -> None:
     """Score labels and parses."""
     from pellucid.cli import spinn
 
-    spinn.evaluate(model, file, format.value, beam=beam, json=json)
+    spinn.evaluate(model, file, format.value, binary=binary, beam=beam, json=json)
 
 
 @spinn_app.command(help=say("Label sentences: lines in, labels out; pairs are parted by a tab."))

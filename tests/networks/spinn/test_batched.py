@@ -7,8 +7,9 @@ torch = pytest.importorskip("torch")
 
 from pellucid.errors import InvalidArgumentError, InvalidDataError  # noqa: E402
 from pellucid.networks.spinn import batched, stepwise  # noqa: E402
-from pellucid.networks.spinn.batched import encode, parse, plan  # noqa: E402
+from pellucid.networks.spinn.batched import encode, plan  # noqa: E402
 from pellucid.networks.spinn.machine import Cell, machine  # noqa: E402
+from pellucid.networks.spinn.parsing import parse  # noqa: E402
 
 CELLS = [(5, 0, False, False), (5, 0, False, True), (4, 3, False, False), (6, 3, True, False), (3, 4, True, True)]
 

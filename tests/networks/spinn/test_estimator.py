@@ -85,7 +85,7 @@ def test_a_pickled_model_predicts_the_same(logic):
 
 
 def test_an_interrupt_leaves_a_model_that_predicts(logic, monkeypatch):
-    from pellucid.networks.spinn import estimator
+    from pellucid.networks.spinn import objective
 
     calls = []
 
@@ -95,7 +95,7 @@ def test_an_interrupt_leaves_a_model_that_predicts(logic, monkeypatch):
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(estimator, "batches", interrupted)
+    monkeypatch.setattr(objective, "batches", interrupted)
     with pytest.warns(PellucidWarning, match="interrupted"):
         model = small().fit(logic["train"], logic["train"].y)
     assert model.n_iter_ == 1

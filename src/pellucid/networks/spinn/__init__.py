@@ -1,7 +1,8 @@
 """The stack-augmented parser-interpreter network (Bowman et al. 2016), on PyTorch: the extra ``torch``.
 
 ``machine.py`` is the algorithm as the article tells it, to be read; ``batched.py`` the same function at speed;
-``beam.py`` parses with a beam; ``model.py`` goes from words to labels, ``estimator.py`` learns and answers.
+``parsing.py`` finds its own transitions, ``beam.py`` with a beam; ``model.py`` goes from words to labels,
+``objective.py`` from batches to losses; ``estimator.py`` learns, ``answering.py`` is what it answers then.
 Trees and their readers need no torch, and stand elsewhere.
 """
 
@@ -18,7 +19,7 @@ _WHERE = {
     "SPINNClassifier": "estimator",
     "machine": "machine",
     "encode": "batched",
-    "parse": "batched",
+    "parse": "parsing",
 }
 
 

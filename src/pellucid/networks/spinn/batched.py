@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 from pellucid.errors import InvalidArgumentError, InvalidDataError
 from pellucid.networks.spinn.machine import Cell, Encoded
 
-__all__ = ["Plan", "encode", "parse", "plan"]
+__all__ = ["Plan", "encode", "plan"]
 
 
 @dataclass(frozen=True)
@@ -205,6 +205,8 @@ def encode(
     """
     if made is None:
         if transitions is None:
+            from pellucid.networks.spinn.parsing import parse
+
             transitions = parse(cell, leaves, tokens).transitions
         made = plan(tokens, transitions, len(leaves), tracker=cell.tracker > 0, share=share)
     if (made.buffer.size > 0) != (cell.tracker > 0) or made.leaves != len(leaves):
@@ -218,42 +220,3 @@ def encode(
     if cell.predict:
         logits = e[torch.from_numpy(made.row_of).to(e.device)] @ cell.U + cell.u
     return Encoded(h, made.transitions, logits)
-
-
-@torch.no_grad()
-def parse(cell: Cell, leaves: Tensor, tokens: Sequence[np.ndarray]) -> Encoded:
-    """Read sentences by the cell's own transitions (masked), without gradient; on the CPU, in compiled code."""
-    from pellucid.parts.compiled.shift_reduce import parse as compiled
-
-    if not cell.predict:
-        raise InvalidArgumentError("transitions must be given to a cell that predicts none; or set predict=True")
-    words, lengths = _flat(tokens, len(leaves))
-    order = np.argsort(-lengths, kind="stable")
-    H, T, B, R = cell.hidden, cell.tracker, len(lengths), int((lengths - 1).sum())
-    longest, base = int(lengths.max()), 1 + len(leaves)
-    padded = np.zeros((B, longest), np.int64)  # indices only; the arithmetic knows no padding
-    starts = np.concatenate([[0], lengths.cumsum()[:-1]])
-    for row, number in enumerate(order):
-        padded[row, : lengths[number]] = words[starts[number] : starts[number] + lengths[number]]
-    table = _memory(leaves.cpu())
-    dtype = table.dtype
-    h, c = np.zeros((base + R, H), dtype), np.zeros((base + R, H), dtype)
-    h[1:base], c[1:base] = table[:, :H], table[:, H:]
-    W, b, V, d, U, u = (_memory(weights.cpu()) for weights in (cell.W, cell.b, cell.V, cell.d, cell.U, cell.u))
-    e, m = np.zeros((2 * B, T), dtype), np.zeros((2 * B, T), dtype)
-    left, right, track_of = (np.empty(R, np.int64) for _ in range(3))
-    buffer, top, second = (np.empty(2 * B, np.int64) for _ in range(3))
-    taken, roots = np.zeros((B, 2 * longest - 1), np.uint8), np.empty(B, np.int64)
-    compiled(
-        padded, lengths[order], h, c, np.empty((base, 4 * T), dtype), e, m, W, b, V, d, U, u,
-        np.empty((R, W.shape[0]), dtype), np.empty((R, 5 * H), dtype),
-        np.empty((2 * B, 2 * H + T), dtype), np.empty((2 * B, 4 * T), dtype),
-        left, right, track_of, buffer, top, second,
-        np.empty((B, longest), np.int64), np.zeros(B, np.int64), np.zeros(B, np.int64),
-        taken, roots, cell.multiply,
-    )  # fmt: skip
-    out = np.empty((B, H), dtype)
-    out[order] = h[roots]
-    back = np.argsort(order)
-    transitions = [taken[row, : 2 * n - 1].copy() for row, n in zip(back, lengths, strict=True)]
-    return Encoded(torch.from_numpy(out).to(leaves.device), transitions, None)

@@ -2,9 +2,8 @@
 
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -27,45 +26,27 @@ from pellucid.learning.estimator import (
     unchanged_by_errors,
 )
 from pellucid.learning.step import Step
-from pellucid.learning.threads import limited_threads
-from pellucid.networks.spinn.examples import (
-    Sentence,
-    batches,
-    both_ways,
-    examples,
-    node_labels,
-    sentence,
-    sides,
-    words_of,
-)
-from pellucid.networks.spinn.model import ENCODERS, FEATURES, TREE_ENCODERS, Side, TreeClassifier
+from pellucid.networks.spinn.answering import Answers, one_thread
+from pellucid.networks.spinn.examples import Sentence, both_ways, examples, node_labels, sides, words_of
+from pellucid.networks.spinn.model import ENCODERS, FEATURES, TREE_ENCODERS, TreeClassifier
+from pellucid.networks.spinn.objective import Material, Objective
 from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.averaging import Average
+from pellucid.scaling.checkpoint import agree
 from pellucid.scaling.loop import cosine, train
-from pellucid.trees import Tree
+from pellucid.scaling.processes import join
 
 __all__ = ["SPINNClassifier"]
 
-AT_ONCE = 512  # examples that are predicted together
 SOLVERS = ("adamw", "rmsprop")
 SCHEDULES = ("cosine", "constant", "step")
 PARSES = ("given", "predicted")
 SIZES = ("hidden", "embedding", "tracker", "mlp", "batch_size", "max_iter", "beam", "min_count", "step_size")
+OWN = ("verbose", "device", "vectors")  # parameters in which processes of one training may differ
 FRACTIONS = ("dropout_embedding", "dropout", "word_dropout", "averaging")
 
 
-@dataclass(frozen=True)
-class Material:
-    """What an epoch learns from: sentences by side, each one's target, or those of its nodes; and what is held out."""
-
-    sides: list[Side]
-    targets: np.ndarray
-    nodes: list[np.ndarray] | None
-    lengths: np.ndarray
-    held_out: tuple[list[tuple[Sentence, ...]], np.ndarray] | None
-
-
-class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
+class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     """A classifier of sentences or of pairs (premise, hypothesis): trees (``Tree``), or plain text.
 
     A text goes through ``data/tokenizing.py``. It can be classified where the encoder knows no tree, or where the
@@ -157,6 +138,8 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
     validation_loss_curve_, validation_scores_ : list of float or None
         Cross-entropy and accuracy on what was held out, after each epoch.
     best_validation_score_ : float or None
+    padding_share_ : float
+        The share of padding, had the batches of the last epoch been rectangles: they hold sentences of like length.
     n_iter_ : int
         Epochs in the last fit.
     t_ : int
@@ -219,6 +202,7 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
 
     t_: int
     n_iter_: int
+    padding_share_: float | None
     loss_curve_: list[float]
     validation_loss_curve_: list[float] | None
     validation_scores_: list[float] | None
@@ -267,11 +251,18 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
         """Train and yield a Step an epoch. The estimator is whole after every yield."""
         with unchanged_by_errors(self):
             material = self._prepare(X, y, validation, partial, classes)
+            if (together := join()).size > 1:
+                agree(self._identity(material), together)
         model, before, self.interrupted_ = self.model_, self.t_, False
+        draws = self.dropout_embedding or self.dropout or self.word_dropout
+        objective = Objective(
+            model, material, transition_weight=self.transition_weight,
+            draw=(lambda: [self._seed, self.t_]) if draws else None,
+        )  # fmt: skip
         best: dict[str, Any] | None = None
         since = 0
         loops = train(
-            model, lambda: batches(self._rng, material.lengths, self.batch_size), self._loss(material),
+            model, lambda: objective.batches(self._rng, self.batch_size), objective.loss,
             epochs=epochs, rate=lambda epoch: self._rate(epoch, partial), clip=self.clip, optimizer=self._optimizer,
         )  # fmt: skip
         fitted = {"X": X, "y": y, "metadata": None}
@@ -282,6 +273,7 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
                     self._show_average(True)
                     self.n_iter_ = number
                     self.loss_curve_.append(mean)
+                    self.padding_share_ = objective.padding_share
                     step = self._judged(number, mean, norm, material)
                     score = step.values.get("validation_score")
                     since += 1
@@ -325,6 +317,7 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
                 f"every_node=True needs single trees and an encoder that reads them ({', '.join(TREE_ENCODERS)})"
             )
         seed = int(check_seed(self.random_state).randint(2**31)) if fresh else self._seed
+        seed = int(join().told_by(0, str(seed).encode()) or b"")
         if held_out is None and self.early_stopping and not partial:
             found, labels, held_out = self._split(found, labels, seed)
         found, labels = both_ways(found, labels, self.mirror, self.identity)
@@ -343,6 +336,12 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
         self._show_average(False)
         lengths = np.array([sum(len(part.words) for part in parts) for parts in found])
         return Material(sides(found, self.vocabulary_), targets, nodes, lengths, held_out)
+
+    def _identity(self, material: Material) -> dict[str, Any]:
+        """Return what must be the same in all processes of a training."""
+        chosen = {name: value for name, value in self.get_params(deep=False).items() if name not in OWN}
+        mirror = None if self.mirror is None else dict(self.mirror)
+        return chosen | {"mirror": mirror, "random_state": self._seed, "data": material.fingerprint()}
 
     def _classes(self, labels: np.ndarray, classes: Any, fresh: bool) -> np.ndarray:
         """Return the classes in order; raise an error where they are too few or not those that are known."""
@@ -418,7 +417,7 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
         model.embedding.weight.requires_grad_(rows is None or not self.freeze_vectors)
         self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(self.device)
         self.n_sides_, self._built, self._seed = len(found[0]), settings, seed
-        self.n_iter_, self.t_, self.loss_curve_ = 0, 0, []
+        self.n_iter_, self.t_, self.loss_curve_, self.padding_share_ = 0, 0, [], None
         self.validation_loss_curve_ = self.validation_scores_ = self.best_validation_score_ = None
         self._begin()
 
@@ -433,27 +432,6 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
         else:
             self._optimizer = torch.optim.AdamW(weights, self.learning_rate_init, weight_decay=self.weight_decay)
         self._average = Average(weights, self.averaging) if self.averaging else None
-
-    def _loss(self, material: Material) -> Any:
-        """Return the function from rows to their mean loss."""
-        model, own = self.model_, self._built["predict"]
-        draws = self.dropout_embedding or self.dropout or self.word_dropout
-        targets = torch.from_numpy(material.targets).to(self.device)
-
-        def loss(rows: np.ndarray) -> tuple[Any, int]:
-            batch = model.prepare(_taken(material.sides, rows), train=True, nodes=material.nodes is not None)
-            with _drawn([self._seed, self.t_]) if draws else _nothing():
-                out = model(batch)
-            if material.nodes is None:
-                wanted = targets[torch.from_numpy(rows).to(self.device)]
-            else:
-                wanted = torch.from_numpy(np.concatenate([material.nodes[row] for row in rows])).to(self.device)
-            value = torch.nn.functional.cross_entropy(out.logits, wanted, ignore_index=-1)
-            if own:
-                value = value + self.transition_weight * out.transition_loss
-            return value, len(rows)
-
-        return loss
 
     def _rate(self, epoch: int, partial: bool) -> float:
         """Return the learning rate with which an epoch begins."""
@@ -481,106 +459,26 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
         rate = float(self._optimizer.param_groups[0]["lr"])
         values: dict[str, Any] = {"epoch": number, "loss": mean, "gradient_norm": norm, "learning_rate": rate}
         if material.held_out is not None:
-            found, targets = material.held_out
+            loss, score = self._held_out(*material.held_out)
+            values |= {"validation_loss": loss, "validation_score": score}
+            self.validation_loss_curve_ = [*(self.validation_loss_curve_ or []), loss]
+            self.validation_scores_ = [*(self.validation_scores_ or []), score]
+        return Step("epoch", number, MappingProxyType(values))
+
+    def _held_out(self, found: list[tuple[Sentence, ...]], targets: np.ndarray) -> tuple[float, float]:
+        """Return loss and accuracy on what is held out; of several processes the first judges, and tells the others."""
+        together, told = join(), None
+        if together.rank == 0:
             logits = self._logits(found)
             loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets))
-            values["validation_loss"], values["validation_score"] = (
-                float(loss),
-                float(np.mean(logits.argmax(1) == targets)),
-            )
-            self.validation_loss_curve_ = [*(self.validation_loss_curve_ or []), values["validation_loss"]]
-            self.validation_scores_ = [*(self.validation_scores_ or []), values["validation_score"]]
-        return Step("epoch", number, MappingProxyType(values))
+            told = np.array([float(loss), np.mean(logits.argmax(1) == targets)], np.float64).tobytes()
+        loss, score = np.frombuffer(together.told_by(0, told) or b"", np.float64).tolist()
+        return loss, score
 
     def _fitted_attributes(self) -> dict[str, Any]:
         """Return what makes a copy of this estimator one that had stopped now, and stays as it is."""
         kept = (*self._kept(), "vocabulary_", "_built", "_average")
         return {name: deepcopy(getattr(self, name)) for name in kept} | {"model_": deepcopy(self.model_)}
-
-    # -- answering -------------------------------------------------------------------------------------------
-
-    @property
-    def _needs_trees(self) -> bool:
-        return self.encoder in TREE_ENCODERS and self.parses == "given"
-
-    def _logits(self, found: list[tuple[Sentence, ...]]) -> np.ndarray:
-        """Return the logits (N, C) in float64."""
-        made, own = sides(found, self.vocabulary_), self._built["predict"]
-        order = np.argsort([sum(len(part.words) for part in parts) for parts in found], kind="stable")
-        out = np.empty((len(found), len(self.classes_)), np.float64)
-        size = max(1, AT_ONCE // self.beam)
-        with torch.no_grad(), _one_thread():
-            for first in range(0, len(order), size):
-                rows = order[first : first + size]
-                batch = self.model_.prepare(_taken(made, rows), own=own)
-                out[rows] = self.model_(batch, self.beam).logits.double().cpu().numpy()
-        return out
-
-    def predict_proba(self, X: Iterable[Any]) -> np.ndarray:
-        """Return the probability of each class: (N, C)."""
-        check_is_fitted(self)
-        found = examples(X, needs_trees=self._needs_trees)
-        if len(found[0]) != self.n_sides_:
-            kinds = {1: "single sentences", 2: "pairs of sentences"}
-            raise InvalidDataError(f"X must hold {kinds[self.n_sides_]} as in fit, got {kinds[len(found[0])]}")
-        logits = self._logits(found)
-        likely = np.exp(logits - logits.max(1, keepdims=True))
-        return likely / likely.sum(1, keepdims=True)
-
-    def predict(self, X: Iterable[Any]) -> np.ndarray:
-        """Return the likeliest label of each example: (N,)."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
-
-    def encode(self, X: Iterable[Any]) -> np.ndarray:
-        """Return what the encoder makes of sentences, (N, H), or of pairs, (N, 2, H), in float32."""
-        check_is_fitted(self)
-        found = examples(X, needs_trees=self._needs_trees)
-        made = sides([(part,) for parts in found for part in parts], self.vocabulary_)
-        out = np.empty((len(made[0].tokens), self.hidden), np.float32)
-        with torch.no_grad(), _one_thread():
-            for first in range(0, len(out), AT_ONCE):
-                rows = np.arange(first, min(first + AT_ONCE, len(out)))
-                batch = self.model_.prepare(_taken(made, rows), own=self._built["predict"])
-                out[rows] = self.model_.encode(batch, self.beam)[0].cpu().numpy()
-        return out if len(found[0]) == 1 else out.reshape(len(found), 2, -1)
-
-    def parse(self, sentences: Any) -> Any:
-        """Return the tree that the model itself makes of a sentence (a text, or a Tree whose words are taken).
-
-        A list of sentences gives a list of trees.
-        """
-        check_is_fitted(self)
-        if not self._built["predict"]:
-            raise InvalidArgumentError("this model finds no parses; train one with encoder='spinn', parses='predicted'")
-        if isinstance(sentences, str | Tree):
-            return self.parse([sentences])[0]
-        found = [_single(given, f"sentence {place}") for place, given in enumerate(sentences)]
-        if not found:
-            return []
-        made = sides([(one,) for one in found], self.vocabulary_)
-        taken: list[np.ndarray] = []
-        size = max(1, AT_ONCE // self.beam)
-        with torch.no_grad(), _one_thread():
-            for first in range(0, len(found), size):
-                rows = np.arange(first, min(first + size, len(found)))
-                batch = self.model_.prepare(_taken(made, rows), own=True)
-                taken += self.model_.encode(batch, self.beam)[2]
-        return [Tree(one.words, steps) for one, steps in zip(found, taken, strict=True)]
-
-    def trace(self, sentence: Any) -> Any:
-        """Return how one sentence is read, a record for every value of every step: see ``tracing.Reading``."""
-        from pellucid.networks.spinn.tracing import reading
-
-        check_is_fitted(self)
-        if self.encoder not in TREE_ENCODERS:
-            raise InvalidArgumentError(
-                f"trace shows how trees are read ({', '.join(TREE_ENCODERS)}), and the encoder is {self.encoder!r}"
-            )
-        own = _single(sentence, "the sentence")
-        if own.transitions is None or self._built["predict"]:
-            tree = self.parse(sentence)
-            own = Sentence(tree.words, tree.transitions)
-        return reading(self.model_, self.model_.cell, own.words, self.vocabulary_.indices(own.words), own.transitions)
 
     # -- parameters and files --------------------------------------------------------------------------------
 
@@ -620,7 +518,7 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
         """Return the attributes that a model file keeps beside parameters, words and weights."""
         return (
             "classes_", "n_sides_", "n_iter_", "t_", "loss_curve_", "validation_loss_curve_", "validation_scores_",
-            "best_validation_score_", "_seed",
+            "best_validation_score_", "padding_share_", "_seed",
         )  # fmt: skip
 
     def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -671,13 +569,6 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
         return hasattr(self, "model_")
 
 
-def _single(given: Any, where: str) -> Sentence:
-    found = sentence(given, where)
-    if found is None:
-        raise InvalidDataError(f"{where} must be a text or a Tree, got {type(given).__name__}")
-    return found
-
-
 def _places(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Return each label's place among the classes: (N,) int64."""
     places = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
@@ -689,41 +580,12 @@ def _places(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return places.astype(np.int64)
 
 
-def _taken(made: list[Side], rows: np.ndarray) -> list[Side]:
-    return [Side([side.tokens[i] for i in rows], [side.transitions[i] for i in rows]) for side in made]
-
-
-@contextmanager
-def _drawn(entropy: list[int]) -> Iterator[None]:
-    """Let torch draw, within the block, what belongs to this update of this model, whatever was drawn before."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1))
-        yield
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let BLAS and torch use one thread within the block: two cost tens of times more where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with limited_threads(1):
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _in_one_thread(epochs: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float]]:
     """Yield what ``epochs`` yields; between two of them the threads are the caller's again."""
     while True:
-        with _one_thread():
+        with one_thread():
             try:
                 epoch = next(epochs)
             except StopIteration:
                 return
         yield epoch
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield

@@ -15,7 +15,9 @@ from pellucid.errors import InvalidDataError, InvalidDataTypeError
 from pellucid.networks.spinn.model import Side
 from pellucid.trees import Tree
 
-__all__ = ["Sentence", "batches", "both_ways", "examples", "node_labels", "sentence", "sides", "words_of"]
+__all__ = [
+    "Sentence", "batches", "both_ways", "chosen", "examples", "node_labels", "sentence", "sides", "words_of",
+]  # fmt: skip
 
 POOL = 20  # batches that are drawn together and cut by length
 
@@ -88,6 +90,11 @@ def sides(found: Sequence[tuple[Sentence, ...]], vocabulary: Vocabulary) -> list
         Side([vocabulary.indices(part.words) for part in side], [part.transitions for part in side])
         for side in zip(*found, strict=True)
     ]
+
+
+def chosen(made: Sequence[Side], rows: np.ndarray) -> list[Side]:
+    """Return these rows of each side."""
+    return [Side([side.tokens[i] for i in rows], [side.transitions[i] for i in rows]) for side in made]
 
 
 def node_labels(found: Sequence[tuple[Sentence, ...]], targets: np.ndarray, classes: np.ndarray) -> list[np.ndarray]:

@@ -32,9 +32,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pellucid.networks.spinn.batched import Plan, encode, parse, plan
+from pellucid.networks.spinn.batched import Plan, encode, plan
 from pellucid.networks.spinn.beam import beam_parse
 from pellucid.networks.spinn.machine import Cell
+from pellucid.networks.spinn.parsing import parse
 
 __all__ = ["ENCODERS", "FEATURES", "TREE_ENCODERS", "Batch", "Outcome", "Side", "TreeClassifier", "pair_features"]
 
