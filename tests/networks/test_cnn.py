@@ -1,7 +1,12 @@
 """CNNClassifier: its gradient and its steps against torch, its engines against each other, and its manners."""
 
 import copy
+import json
+import os
 import pickle
+import platform
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -40,14 +45,14 @@ def parameters(fitted):
 def random_stack(rng, dtype=np.float64):
     """Up to three stages of any stride, padding, groups, pooling; with images that they fit into."""
     shape = (int(rng.choice([1, 2, 3])), int(rng.integers(5, 12)), int(rng.integers(5, 12)))
-    stages, here = [], shape
+    stages, here, norm = [], shape, not rng.integers(3)
     while len(stages) < int(rng.integers(1, 4)):
         groups = int(rng.choice([1, 1, here[0]]))
         stage = Stage(
             groups * int(rng.integers(1, 9)), int(rng.integers(1, 5)),
             str(rng.choice(["relu", "tanh", "silu", "identity"])),
             int(rng.choice([1, 1, 2, 3])), int(rng.integers(0, 4)), int(rng.choice([1, 2, 2, 3])),
-            str(rng.choice(["max", "average"])), groups,
+            str(rng.choice(["max", "average"])), groups, norm,
         )  # fmt: skip
         try:
             here = stage.pooled(here)
@@ -60,8 +65,11 @@ def random_stack(rng, dtype=np.float64):
         shape, stages, (*hidden, 3), ["tanh"] * len(hidden), bias=bool(rng.integers(4)), dtype=dtype, **moves
     )
     stack.initialise("auto", rng)
-    for bias in stack.biases:
-        bias[:] = rng.normal(size=bias.shape) / 3
+    for name, view in (stack.parameters.views | stack.parameters.running).items():
+        if name.startswith(("bias", "beta", "mean")):
+            view[:] = rng.normal(size=view.shape) / 3
+        elif name.startswith(("gamma", "variance")):
+            view[:] = rng.uniform(0.5, 2, view.shape)
     return stack
 
 
@@ -88,7 +96,7 @@ def test_the_compiled_engine_is_the_reference_on_any_stages():
         for engine in (compiled, reference):
             own = copy.deepcopy(stack)  # its generator too, so that both move the images alike
             engine._learn(own, recipe, problem, np.arange(n), np.zeros((0, own.parameters.vector.size)), 1, 0.5)
-            ends.append(np.concatenate([own.parameters.vector, own.parameters.gradient]))
+            ends.append(np.concatenate([own.parameters.whole, own.parameters.gradient]))
         close(*ends, 1e-12)
 
 
@@ -134,14 +142,9 @@ SETTINGS = {
 }
 
 
-def runs():
-    return [
-        (engine, name) for engine in ENGINES for name in SETTINGS if (engine, name) != ("compiled", "normed")
-    ]  # fmt: skip
-
-
 @pytest.mark.filterwarnings("ignore:training stopped after max_iter")
-@pytest.mark.parametrize(("engine", "name"), runs())
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_a_watched_run_is_the_unwatched_one_and_ten_epochs_are_five_and_five(engine, name, tmp_path):
     settings = SETTINGS[name] | {"engine": engine}
     ten = model(**settings).fit(X, y)
@@ -193,24 +196,59 @@ def test_the_trace_shows_maps_where_maxima_came_from_and_the_gradient_image():
 
 def test_batch_normalisation_keeps_its_running_means_in_every_copy(tmp_path):
     fitted = model(batch_norm=True, early_stopping=True, validation_fraction=0.3).fit(X, y)
-    assert fitted.engine_ == "reference"
+    assert fitted.engine_ == "compiled"
     assert fitted.stack_.parameters.state.any()
     save(fitted, tmp_path / "model")
     for other in (load(tmp_path / "model"), pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
         np.testing.assert_array_equal(other.predict_proba(X), fitted.predict_proba(X))
 
 
-def test_moved_images_are_moved_as_said():
-    from pellucid.parts.augment import moved
+# Trains two small networks, and prints what machine code it was and what came out.
+SCRIPT = """
+import json
+import numpy as np
+from pellucid import CNNClassifier
+from pellucid.learning import compiled_conv
+rng = np.random.default_rng(0)
+X = rng.normal(size=(40, 1, 12, 12)).astype(np.float32)
+y = (X[:, 0, :6].mean(axis=(1, 2)) > X[:, 0, 6:].mean(axis=(1, 2))).astype(int)
+found = []
+for dtype in ("float32", "float64"):
+    network = CNNClassifier(
+        [(6, 3), (7, 5)], (9,), pooling=POOLING, shift=1, rotation=5, batch_size=12, max_iter=3, n_iter_no_change=9,
+        random_state=0, dtype=dtype,
+    ).fit(X, y)
+    found.append(network.decision_function(X).tolist() + network.loss_curve_)
+from pellucid.parts.compiled.conv import add_weight_slopes
+text = "".join(add_weight_slopes.dispatcher.inspect_asm().values())
+print(json.dumps({"registers": [name for name in ("xmm", "ymm", "zmm") if name in text], "found": found}))
+"""
+MACHINES = {"host": {}}
+if platform.machine().lower() in {"x86_64", "amd64"}:
+    MACHINES |= {
+        "SSE2": {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "+sse2"},
+        "AVX2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+bmi,+bmi2"},
+        "no AVX": {"NUMBA_ENABLE_AVX": "0"},
+    }
 
-    x = np.zeros((1, 1, 5, 5))
-    x[0, 0, 1, 2] = 1
-    down = moved(x, np.array([1.0]), np.array([0.0]), np.array([0.0]))
-    assert down[0, 0, 2, 2] == pytest.approx(1)
-    quarter = moved(x, np.zeros(1), np.zeros(1), np.array([np.pi / 2]))
-    np.testing.assert_allclose(quarter[0, 0], np.rot90(x[0, 0], -1), atol=1e-12)
-    half = moved(x, np.zeros(1), np.array([0.5]), np.zeros(1))
-    np.testing.assert_allclose(half[0, 0, 1, 2:4], [0.5, 0.5])
+
+@pytest.mark.long
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_every_kind_of_machine_comes_to_the_same_numbers(pooling, tmp_path):
+    results = {}
+    for name, settings in MACHINES.items():
+        script = SCRIPT.replace("POOLING", repr(pooling))
+        environment = os.environ | settings | {"NUMBA_CACHE_DIR": str(tmp_path / name), "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", script], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        results[name] = json.loads(done.stdout)
+    for name, result in results.items():
+        for single, (mine, truth) in enumerate(zip(result["found"], results["host"]["found"], strict=True)):
+            np.testing.assert_allclose(mine, truth, rtol=(1e-3, 1e-9)[single], atol=(1e-4, 1e-12)[single])
+        if name != "host":
+            assert ("ymm" in result["registers"]) == (name == "AVX2")
 
 
 REFUSED = {
@@ -227,7 +265,6 @@ REFUSED = {
     "layers": ({"conv_layers": [(4,)]}, "conv_layers must be pairs"),
     "no layers": ({"conv_layers": []}, "conv_layers must be pairs"),
     "too many": ({"stride": [1, 1, 1]}, r"stride must have one value a convolution \(2\)"),
-    "normed": ({"batch_norm": True, "engine": "compiled"}, "engine must be auto or reference with batch normalisation"),
 }
 
 

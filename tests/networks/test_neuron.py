@@ -5,6 +5,7 @@ import pytest
 
 from pellucid import Neuron
 from pellucid.data import NEURON_TABLE
+from pellucid.errors import InvalidDataError
 from pellucid.networks.neuron import change, output
 
 X, y = NEURON_TABLE
@@ -30,6 +31,22 @@ def test_the_new_case_gets_the_published_answer(engine):
     assert neuron.predict([[1, 0, 0]]) == [1]
     assert neuron.score(X, y) == 1
     assert neuron.n_iter_ == 10_000
+
+
+@pytest.mark.parametrize(("bias", "dtype", "tolerance"), [(False, "float64", 1e-15), (True, "float32", 1e-6)])
+def test_a_torch_module_of_it_has_its_sums_and_gives_its_weights_back(bias, dtype, tolerance):
+    torch = pytest.importorskip("torch")
+    neuron = Neuron(200, bias=bias, dtype=dtype, random_state=1).fit(X, y)
+    module = neuron.to_torch()
+    assert {type(part).__module__.partition(".")[0] for part in module.modules()} == {"torch"}
+    with torch.no_grad():
+        sums = module(torch.tensor(X, dtype=getattr(torch, dtype))).numpy()
+    np.testing.assert_allclose(sums[:, 0], neuron.decision_function(X), rtol=tolerance)
+    other = Neuron(1, bias=bias, dtype=dtype, random_state=2).fit(X, y).from_torch(module)
+    np.testing.assert_array_equal(other.w_, neuron.w_)
+    with pytest.raises(InvalidDataError, match=r"of shape \(1, 4\), but this network's weight1 is of shape \(1, 3\)"):
+        other.from_torch(torch.nn.Linear(4, 1, bias=bias))
+    np.testing.assert_array_equal(other.w_, neuron.w_)
 
 
 @pytest.mark.parametrize("engine", ["compiled", "reference"])

@@ -139,6 +139,47 @@ def test_imports_are_followed_in_every_form(rooms, form):
     assert rooms.outer()(3) == 113
 
 
+APART = INNER.replace("kernel()", "kernel(apart=True)")
+
+
+def test_a_kernel_that_is_apart_is_called_and_not_taken_in(rooms):
+    rooms.write("inner", APART)
+    outer = rooms.outer()
+    assert (outer(3), outer(3.5)) == (107, 108.0)
+    inner = sys.modules["rooms.inner"].inner
+    assert inner(3) == 7
+    (text, *_) = outer.inspect_llvm().values()
+    assert compiling._symbol(inner.dispatcher, outer.signatures[0]) in text
+    assert inner.dispatcher.overloads[outer.signatures[0]].fndesc.llvm_func_name not in text
+
+
+def test_what_is_apart_is_there_before_its_caller_is_loaded(rooms):
+    rooms.write("inner", APART)
+    assert rooms.outer()(3) == 107
+    outer = rooms.outer()
+    assert outer(3) == 107
+    inner = sys.modules["rooms.inner"].inner.dispatcher
+    assert (hits(outer), hits(inner)) == ((1, 0), (1, 0))
+
+
+def test_a_damaged_file_of_a_kernel_that_is_apart_is_written_anew_and_its_caller_kept(rooms):
+    rooms.write("inner", APART)
+    assert rooms.outer()(3) == 107
+    (file,) = rooms.files("inner")
+    file.write_bytes(flip(-1)(file.read_bytes()))
+    outer = rooms.outer()
+    with pytest.warns(PellucidWarning, match=r"inner.*\.nbc was damaged"):
+        assert outer(3) == 107
+    assert (hits(outer), hits(sys.modules["rooms.inner"].inner.dispatcher)) == ((1, 0), (0, 1))
+
+
+def test_an_error_in_a_kernel_that_is_apart_reaches_the_caller(rooms):
+    rooms.write("inner", APART.replace("    return", "    if x > 5:\n        raise ValueError\n    return"))
+    assert rooms.outer()(3) == 107
+    with pytest.raises(ValueError):  # it has no words
+        rooms.outer()(6)
+
+
 def cut(n):
     return lambda content: content[:n]
 
@@ -259,7 +300,8 @@ def test_every_kernel_of_the_package_is_compiled_through_the_decorator():
     for module in pkgutil.walk_packages(pellucid.__path__, "pellucid."):
         if "compiled" not in module.name:
             continue
-        for value in vars(importlib.import_module(module.name)).values():
+        for name in vars(importlib.import_module(module.name)).values():
+            value = getattr(name, "dispatcher", name)  # of a kernel that is apart
             if isinstance(value, numba.core.dispatcher.Dispatcher):
                 found += 1
                 assert value.targetoptions["fastmath"] in (compiling.FAST, compiling.EXACT)

@@ -1,6 +1,7 @@
 """The engine ``torch`` behind the estimators; that its steps are the other engines' is in tests/contracts."""
 
 import pickle
+import shutil
 import subprocess
 import sys
 import warnings
@@ -47,6 +48,89 @@ def test_estimators_learn_what_they_learn_with_the_compiled_engine(changes, give
     np.testing.assert_allclose(other.loss_curve_, one.loss_curve_, rtol=1e-9)
     np.testing.assert_allclose(other.predict_proba(X), one.predict_proba(X), rtol=1e-6)
     assert other.n_iter_ == one.n_iter_
+
+
+def begun_again(model):
+    """Return the model with its weights as they are and nothing else remembered, and a module of those weights."""
+    module = model.fit(X, y).to_torch().train()
+    return model.from_torch(module).set_params(warm_start=True, shuffle=False), module
+
+
+def losses_by_hand(module, epochs):
+    """Return the losses of torch's own loop, its products computed from bfloat16 numbers."""
+    optimizer, losses = torch.optim.Adam(module.parameters(), 0.02), []
+    for rows in [np.arange(start, min(start + 16, 60)) for start in (0, 16, 32, 48)] * epochs:
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = module(torch.tensor(X[rows], dtype=torch.float32))
+        loss = torch.nn.functional.cross_entropy(logits.float(), torch.tensor(y[rows]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    return losses
+
+
+def test_mixed_precision_is_that_of_autocast_with_weights_in_float32():
+    found = {}
+    for precision in ("bf16", "full"):
+        model = classifier("torch", precision=precision, dtype="auto", alpha=0, max_iter=3, solver="adam")
+        model, module = begun_again(model.fit(X.astype(np.float32), y))
+        found[precision] = [step.loss for step in model.steps(X, y, "batch")]
+        assert model.stack_.dtype == np.float32
+        if precision == "bf16":
+            np.testing.assert_allclose(found["bf16"], losses_by_hand(module, 3), rtol=1e-5)
+    assert 1e-5 < np.abs(np.subtract(*found.values())).max() < 0.1
+
+
+def test_a_compiled_network_takes_the_same_steps(monkeypatch):
+    graphs, compile = [], torch.compile
+
+    def counting(graph, _):
+        graphs.append(graph)
+        return graph
+
+    monkeypatch.setattr(torch, "compile", lambda module: compile(module, backend=counting))
+    one, other = (classifier("torch", compile=flag).fit(X, y) for flag in (False, True))
+    assert len(graphs) > 1  # the first is only to see whether torch can compile
+    np.testing.assert_allclose(other.loss_curve_, one.loss_curve_, rtol=1e-9)
+    assert pickle.loads(pickle.dumps(other)).predict_proba(X).tolist() == other.predict_proba(X).tolist()
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_torchs_own_compiler_takes_the_same_steps():
+    one, other = (classifier("torch", compile=flag, max_iter=4).fit(X, y) for flag in (False, True))
+    np.testing.assert_allclose(other.loss_curve_, one.loss_curve_, rtol=1e-9)
+
+
+def test_where_torch_cannot_compile_one_line_says_so_and_nothing_changes(monkeypatch, picture):
+    compile = torch.compile
+
+    def failing(*_):
+        raise OSError("no compiler in this place")
+
+    model = classifier("torch").fit(X, y).set_params(compile=True)
+    before = picture(model)
+    monkeypatch.setattr(torch, "compile", lambda module: compile(module, backend=failing))
+    with pytest.raises(InvalidArgumentError, match=r"^compile=True cannot be used here.*; use compile=False$"):
+        model.fit(X, y)
+    assert picture(model) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"precision": "half"}, "precision must be one of full, bf16"),
+        ({"precision": "bf16"}, "precision must be 'full' with dtype='float64'; got 'bf16'"),
+        ({"precision": "bf16", "dtype": "auto", "solver": "lbfgs"}, "precision must be 'full' with solver='lbfgs'"),
+        ({"precision": "bf16", "dtype": "auto", "engine": "auto"}, "precision='bf16' is for engine='torch'"),
+        ({"compile": True, "engine": "compiled"}, "compile=True is for engine='torch', got engine='compiled'"),
+        ({"compile": "yes"}, "compile must be"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(changes, words):
+    with pytest.raises(InvalidArgumentError, match=words):
+        classifier("torch").set_params(**changes).fit(X, y)
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson"])

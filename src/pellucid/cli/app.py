@@ -34,6 +34,13 @@ class Engine(StrEnum):
     TORCH = "torch"
 
 
+class Precision(StrEnum):
+    """What torch may compute products from."""
+
+    FULL = "full"
+    BF16 = "bf16"
+
+
 class Device(StrEnum):
     """Where torch may train."""
 
@@ -145,6 +152,8 @@ def train(
     test_fraction: Annotated[float, Option(min=0.0, max=0.9, help=say("The share of rows for the test."))] = 0.2,
     engine: Annotated[Engine, Option(help=say("What runs the arithmetic."))] = Engine.AUTO,
     device: Annotated[Device, Option(help=say("Where torch trains."))] = Device.AUTO,
+    precision: Annotated[Precision, Option(help=say("What torch computes products from."))] = Precision.FULL,
+    compile: Annotated[bool, Option("--compile", help=say("Let torch compile the network first."))] = False,
     checkpoint: Annotated[
         Path | None, Option(metavar="DIR", help=say("Keep there what is needed to go on, and go on from it."))
     ] = None,
@@ -156,7 +165,7 @@ def train(
 
     order = Order(
         file, target, task.value, out, hidden, epochs, seed, test_fraction, engine.value, device.value,
-        checkpoint, checkpoint_every,
+        precision.value, compile, checkpoint, checkpoint_every,
     )  # fmt: skip
     train(order, json=json)
 

@@ -46,6 +46,8 @@ class Order:
     test_fraction: float
     engine: str
     device: str
+    precision: str
+    compile: bool
     checkpoint: Path | None
     checkpoint_every: float
 
@@ -146,6 +148,8 @@ def _network(material: Material, order: Order, layers: tuple[int, ...]) -> Any:
         random_state=order.seed,
         engine=order.engine,
         device=order.device,
+        precision=order.precision,
+        compile=order.compile,
     )
 
 

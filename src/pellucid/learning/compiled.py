@@ -150,6 +150,13 @@ def gather(X, Y, weights, order, x, y, w):
 @kernel(inline=True)
 def batch(theta, gradient, work, sizes, layout, codes, dropout, rng, y, w, loss, alpha, rows):
     """Return the loss of the gathered batch and its weight; leave its gradient in ``gradient``."""
+    forward(theta, work, sizes, layout, codes, dropout, rng, rows, 1)
+    return loss_and_back(theta, gradient, work, sizes, layout, codes, dropout, y, w, loss, alpha, rows)
+
+
+@kernel(inline=True)
+def loss_and_back(theta, gradient, work, sizes, layout, codes, dropout, y, w, loss, alpha, rows):
+    """Do so where the way forwards is done."""
     last = sizes.size - 1
     total_weight = float(rows)
     if w.size:
@@ -157,7 +164,6 @@ def batch(theta, gradient, work, sizes, layout, codes, dropout, rng, y, w, loss,
         for i in range(rows):
             total_weight += w[i]
     scale = 1 / total_weight if loss[3] != 0 else 1.0
-    forward(theta, work, sizes, layout, codes, dropout, rng, rows, 1)
     size = rows * sizes[last]
     z, p, d = (
         part(work, layout[Z, last], size),

@@ -6,37 +6,47 @@ that threads share them out: each has its own ``scratch`` (threads, size) and it
 
 import math
 
-from pellucid.learning.compiled import D, H, W, Z, batch, forward, part
-from pellucid.parts.compiled.conv import COLUMNS, backward_block, collect, forward_block, pack
+from pellucid.learning.compiled import D, H, W, forward, loss_and_back, part
+from pellucid.parts.compiled.conv import (
+    COLUMNS,
+    add_weight_slopes,
+    backward_block,
+    convolve_block,
+    fields,
+    forward_block,
+    hand_on,
+    input_slopes,
+    normalise_block,
+    read_slopes,
+    slopes_before_normalising,
+    slopes_behind_normalising,
+    unpool,
+    write_features,
+)
 from pellucid.parts.compiled.lanes import LANES
-from pellucid.parts.compiled.memory import root_floor, square, uncounted
+from pellucid.parts.compiled.memory import uncounted
 from pellucid.parts.compiled.product import product_nt
 from pellucid.parts.compiling import kernel
 
-__all__ = ["backward_blocks", "dense_batch", "dense_logits", "finish", "forward_blocks", "prepare"]
+__all__ = [
+    "backward_blocks",
+    "backward_pass",
+    "dense_batch",
+    "dense_forward",
+    "forward_blocks",
+    "forward_pass",
+    "move",
+]
 
-CHANNELS, HEIGHT, WIDTH, IN_H, IN_W, PADDING, IN, WEIGHT, OUT, KERNEL, GROUPS, SUMS, SUMS_SIZE = (
-    COLUMNS.index(name)
-    for name in (
-        *("C", "H", "W", "IN_H", "IN_W", "PADDING", "IN"),
-        *("WEIGHT", "OUT", "KERNEL", "GROUPS", "SUMS", "SUMS_SIZE"),
-    )
+CHANNELS, HEIGHT, WIDTH, IN_H, IN_W, PADDING, IN, SLOPES = (
+    COLUMNS.index(name) for name in ("C", "H", "W", "IN_H", "IN_W", "PADDING", "IN", "D")
 )
 
 
-@kernel()
-def prepare(theta, stages, packed, scratch):
-    """Make ready for a batch: weights in the order of the tiles, no sums yet."""
-    pack(theta, stages, packed)
-    for thread in range(scratch.shape[0]):
-        for n in range(stages.shape[0]):
-            for i in range(stages[n, SUMS], stages[n, SUMS] + stages[n, SUMS_SIZE]):
-                scratch[thread, i] = 0
-
-
-@kernel(inner=True)
-def take(X, rows, s, block):
-    """Copy the images X[rows] into the lanes of a block; lanes without an image become zero."""
+@kernel(inner=True, apart=True)
+def take(X, order, b, stage, block):
+    """Copy the images of block b of a batch, X[order], into the lanes of the block; those without one become zero."""
+    s, rows = fields(stage), order[b * LANES : (b + 1) * LANES]
     for lane in range(LANES):
         for c in range(s[CHANNELS]):
             for i in range(s[HEIGHT]):
@@ -49,63 +59,105 @@ def take(X, rows, s, block):
                 else:
                     for j in range(s[WIDTH]):
                         block[target + j * LANES] = 0
+    return rows.size
 
 
 @kernel(inner=True)
-def pixel(image, s, c, i, j):
+def pixel(image, c, i, j, height, width):
     """Return a pixel of an image, 0 outside."""
-    if i < 0 or j < 0 or i >= s[HEIGHT] or j >= s[WIDTH]:
+    if i < 0 or j < 0 or i >= height or j >= width:
         return image.dtype.type(0)
-    return image[(c * s[HEIGHT] + i) * s[WIDTH] + j]
+    return image[(c * height + i) * width + j]
 
 
-@kernel(exact=True, inner=True)
-def take_moved(X, rows, moves, s, block):
-    """Do as ``take``, with each image moved: (down, right, cosine, sine); see ``parts/augment.py``."""
-    middle_row, middle_column = (s[HEIGHT] - 1) / 2, (s[WIDTH] - 1) / 2
-    one = block.dtype.type(1)
-    for lane in range(rows.size):
-        image = X[rows[lane]]
-        down, right, cosine, sine = moves[lane, 0], moves[lane, 1], moves[lane, 2], moves[lane, 3]
-        for i in range(s[HEIGHT]):
-            for j in range(s[WIDTH]):
+@kernel(exact=True)
+def move(X, order, moves, channels, height, width, images):
+    """Write the images X[order], each moved: (down, right, cosine, sine); see ``parts/augment.py``."""
+    middle_row, middle_column = (height - 1) / 2, (width - 1) / 2
+    one = images.dtype.type(1)
+    for n in range(order.size):
+        image, out = X[order[n]], images[n]
+        down, right, cosine, sine = moves[n, 0], moves[n, 1], moves[n, 2], moves[n, 3]
+        for i in range(height):
+            for j in range(width):
                 r, c = i - middle_row - down, j - middle_column - right
                 row, column = cosine * r - sine * c + middle_row, sine * r + cosine * c + middle_column
                 top, left = math.floor(row), math.floor(column)
-                low, far = block.dtype.type(row - top), block.dtype.type(column - left)
-                for channel in range(s[CHANNELS]):
-                    above = pixel(image, s, channel, top, left) * (one - far)
-                    above += pixel(image, s, channel, top, left + 1) * far
-                    below = pixel(image, s, channel, top + 1, left) * (one - far)
-                    below += pixel(image, s, channel, top + 1, left + 1) * far
-                    place = (channel * s[IN_H] + i + s[PADDING]) * s[IN_W] + j + s[PADDING]
-                    block[s[IN] + place * LANES + lane] = above * (one - low) + below * low
+                low, far = images.dtype.type(row - top), images.dtype.type(column - left)
+                for channel in range(channels):
+                    above = pixel(image, channel, top, left, height, width) * (one - far)
+                    above += pixel(image, channel, top, left + 1, height, width) * far
+                    below = pixel(image, channel, top + 1, left, height, width) * (one - far)
+                    below += pixel(image, channel, top + 1, left + 1, height, width) * far
+                    out[(channel * height + i) * width + j] = above * (one - low) + below * low
 
 
 @kernel()
-def forward_blocks(X, order, moves, first, last, theta, blocks, stages, packed, taps, scratch, features):
+def forward_blocks(X, order, theta, blocks, stages, packed, taps, features, first, last, scratch):
     """Write to ``features`` (flat, F an image) what the dense layers see of X[order], for the blocks first to last."""
     columns = features.size // order.size
     for b in range(first, last):
-        rows, block = order[b * LANES : (b + 1) * LANES], blocks[b]
-        if moves.shape[0] > 0:
-            if rows.size < LANES:
-                take(X, rows[:0], stages[0], block)
-            take_moved(X, rows, moves[b * LANES : (b + 1) * LANES], stages[0], block)
-        else:
-            take(X, rows, stages[0], block)
-        own = features[b * LANES * columns : (b * LANES + rows.size) * columns]
-        forward_block(theta, block, stages, packed, taps, scratch, own, rows.size)
+        rows = take(X, order, b, stages[0], blocks[b])
+        own = features[b * LANES * columns : (b * LANES + rows) * columns]
+        forward_block(theta, blocks[b], stages, packed, taps, scratch, own, rows)
 
 
 @kernel()
-def backward_blocks(first, last, count, blocks, stages, packed, taps, scratch, slopes):
+def backward_blocks(slopes, count, theta, blocks, stages, packed, taps, first, last, scratch):
     """Add to the sums in ``scratch`` the slopes of all weights, from those at the features of ``count`` images."""
     columns = slopes.size // count
     for b in range(first, last):
         rows = min(LANES, count - b * LANES)
         own = slopes[b * LANES * columns : (b * LANES + rows) * columns]
         backward_block(blocks[b], stages, packed, taps, scratch, own, rows)
+
+
+@kernel()
+def forward_pass(n, X, order, theta, blocks, stages, packed, taps, features, batch, moments, first, last, scratch):
+    """With batch normalisation: take blocks from behind convolution n - 1, or their beginning, to behind convolution n.
+
+    Behind the last one go the features. ``moments`` (blocks, size) receives those of each block, ``batch`` has
+    those of the batch; see ``parts/compiled/conv.py``.
+    """
+    columns, end = features.size // order.size, stages.shape[0]
+    for b in range(first, last):
+        rows, block = min(LANES, order.size - b * LANES), blocks[b]
+        if n == 0:
+            take(X, order, b, stages[0], block)
+        else:
+            normalise_block(stages[n - 1], theta, block, scratch, batch)
+            if n < end:
+                hand_on(stages[n - 1], stages[n], block)
+        if n < end:
+            convolve_block(stages[n], rows, block, packed, taps, moments[b])
+        else:
+            own = features[b * LANES * columns : (b * LANES + rows) * columns]
+            write_features(stages[end - 1], block, own, rows)
+
+
+@kernel()
+def backward_pass(n, slopes, count, theta, blocks, stages, packed, taps, batch, moments, first, last, scratch):
+    """With batch normalisation: take the slopes of blocks from behind convolution n to behind convolution n - 1."""
+    columns, end = slopes.size // count, stages.shape[0]
+    for b in range(first, last):
+        rows, block = min(LANES, count - b * LANES), blocks[b]
+        if n == end:
+            own = slopes[b * LANES * columns : (b * LANES + rows) * columns]
+            read_slopes(stages[end - 1], scratch, own, rows)
+        else:
+            slopes_before_normalising(stages[n], theta, rows, block, scratch, batch)
+            add_weight_slopes(stages[n], block, taps, scratch)
+            if n > 0:
+                input_slopes(stages[n], packed, taps, scratch, stages[n - 1, SLOPES])
+        if n > 0:
+            unpool(stages[n - 1], block, scratch)
+            slopes_behind_normalising(stages[n - 1], block, scratch, batch, moments[b])
+
+
+@kernel(apart=True)
+def dense_forward(theta, work, sizes, layout, codes, dropout, rng, rows):
+    """Write the dense layers' weighted sums and outputs, of the features that lie first in work."""
+    forward(theta, work, sizes, layout, codes, dropout, rng, rows, 1)
 
 
 @kernel()
@@ -123,34 +175,8 @@ def dense_batch(Y, weights, order, theta, gradient, work, sizes, layout, codes, 
             y[i * K + j] = Y[order[i], j]
         if weights.size:
             w[i] = weights[order[i]]
-    value, weight = batch(theta, gradient, work, sizes, layout, codes, dropout, rng, y, w, loss, alpha, rows)
+    dense_forward(theta, work, sizes, layout, codes, dropout, rng, rows)
+    value, weight = loss_and_back(theta, gradient, work, sizes, layout, codes, dropout, y, w, loss, alpha, rows)
     delta, matrix = part(work, layout[D, 1], rows * sizes[1]), part(theta, layout[W, 1], sizes[0] * sizes[1])
     product_nt(delta, matrix, part(work, layout[H, 0], rows * sizes[0]), rows, sizes[1], sizes[0])
     return value, weight
-
-
-@kernel()
-def dense_logits(theta, work, sizes, layout, codes, dropout, rng, rows, logits):
-    """Write the last weighted sums (rows, K) of the features that lie first in work."""
-    forward(theta, work, sizes, layout, codes, dropout, rng, rows, 1)
-    last = sizes.size - 1
-    for i in range(rows):
-        for j in range(sizes[last]):
-            logits[i, j] = work[layout[Z, last] + i * sizes[last] + j]
-
-
-@kernel()
-def finish(theta, gradient, stages, scratch, strength):
-    """Write the gradient of the kernels from all threads' sums; add strength/2 |W|² to it, and return that penalty."""
-    collect(stages, scratch, gradient)
-    total, factor, least = 0.0, theta.dtype.type(strength), root_floor(theta)
-    for n in range(stages.shape[0] if strength > 0 else 0):
-        s = stages[n]
-        size = s[OUT] * (s[CHANNELS] // s[GROUPS]) * s[KERNEL] * s[KERNEL]
-        weights, slopes = part(theta, s[WEIGHT], size), part(gradient, s[WEIGHT], size)
-        squares = theta.dtype.type(0)
-        for i in range(size):
-            squares += square(weights[i], least)
-            slopes[i] += factor * weights[i]
-        total += squares
-    return 0.5 * strength * total

@@ -88,21 +88,14 @@ class Engine(Protocol):
 
 
 def named(name: str, stack: Stack | None = None) -> Engine:
-    """Return the engine of that name for a stack; ``auto`` is the compiled one where it serves, as every dense stack.
+    """Return the engine of that name for a stack; ``auto`` is the compiled one.
 
-    Raises InvalidArgumentError for an unknown name, and where the compiled one was asked for and does not serve.
+    Raises InvalidArgumentError for an unknown name.
     """
-    if isinstance(stack, ConvStack) and name != "reference":
-        if not any(stage.norm for stage in stack.stages):
-            from pellucid.learning.convolved import Convolved
+    if isinstance(stack, ConvStack) and name in {"auto", "compiled"}:
+        from pellucid.learning.convolved import Convolved
 
-            return Convolved()
-        if name == "compiled":
-            raise InvalidArgumentError(
-                "engine must be auto or reference with batch normalisation, which needs whole batches at a time; "
-                "got 'compiled', which works on eight images at a time"
-            )
-        return Reference()
+        return Convolved()
     if name in {"auto", "compiled"}:
         return Compiled()
     if name == "reference":

@@ -53,7 +53,7 @@ from pellucid.parts.schedule import SCHEDULES, Schedule
 from pellucid.parts.stack import Stack
 from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.checkpoint import Checkpoint, agree, fingerprint
-from pellucid.scaling.engine import DEVICES, Torch, device_for
+from pellucid.scaling.engine import DEVICES, PRECISIONS, Torch, check_compiler, device_for
 from pellucid.scaling.modules import module_of, read_weights
 from pellucid.scaling.processes import ALONE, join
 
@@ -158,8 +158,15 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         check_choice("dtype", self.dtype, ("auto", "float32", "float64"))
         check_choice("engine", self.engine, ("auto", *engines.ENGINES, "torch"))
         check_choice("device", self.device, DEVICES)
-        if self.device not in {"auto", "cpu"} and self.engine != "torch":
-            raise InvalidArgumentError(f"device={self.device!r} is for engine='torch', got engine={self.engine!r}")
+        check_choice("precision", self.precision, PRECISIONS)
+        check_boolean("compile", self.compile)
+        for name, own in {"device": ("auto", "cpu"), "precision": ("full",), "compile": (False,)}.items():
+            value = getattr(self, name)
+            if value not in own and self.engine != "torch":
+                raise InvalidArgumentError(f"{name}={value!r} is for engine='torch', got engine={self.engine!r}")
+        if self.precision == "bf16" and (self.dtype == "float64" or self.solver == "lbfgs"):
+            what = "solver='lbfgs', which computes in float64" if self.solver == "lbfgs" else "dtype='float64'"
+            raise InvalidArgumentError(f"precision must be 'full' with {what}; got 'bf16'")
         check_seed(self.random_state)
         self._hidden_sizes()
         self._per_hidden_layer("activation", self.activation)
@@ -203,7 +210,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         n, features = X.shape
         rows = n if self.batch_size == "auto" else min(n, self.batch_size)
         work = min(rows, 200) * self._multiply_adds(features)
-        small = work <= SMALL_WORK and not _is_single(X)
+        small = work <= SMALL_WORK and not _is_single(X) and self.precision == "full"
         return np.dtype(np.float64 if small else np.float32)
 
     def _recipe(self, n_samples: int, *, patience: int) -> Recipe:
@@ -378,7 +385,9 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         self._dtype = self._choose_dtype(X) if fresh else self.stack_.dtype
         together = ALONE
         if self.engine == "torch":
-            device_for(self.device, self._dtype)  # refused now where torch or the device is not there
+            device = device_for(self.device, self._dtype)  # refused now where torch or the device is not there
+            if self.compile:
+                check_compiler(device)
             together = join()
         X, y, weights = self._data(converted(X, self._dtype), y, sample_weight)
         Y = self._targets(y, fresh=fresh, classes=classes)
@@ -405,7 +414,9 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         return problem, recipe, watch, data
 
     def _engine_named(self, name: str, stack: Stack) -> engines.Engine:
-        return Torch(self.device) if name == "torch" else engines.named(name, stack)
+        if name == "torch":
+            return Torch(self.device, self.precision, bool(self.compile))
+        return engines.named(name, stack)
 
     def _taken_up(self, checkpoint: Any, data: list[np.ndarray | None]) -> tuple[int, int, Callable[[bool], None]]:
         """Make sure that all processes are about to do the same, and go on from a checkpoint if there is one.

@@ -138,6 +138,8 @@ class CNNClassifier(TracedStack, StackClassifier):
         dtype: str = "auto",
         engine: str = "auto",
         device: str = "auto",
+        precision: str = "full",
+        compile: bool = False,  # torch's own word for it
     ) -> None:
         self.conv_layers = conv_layers
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -186,6 +188,8 @@ class CNNClassifier(TracedStack, StackClassifier):
         self.dtype = dtype
         self.engine = engine
         self.device = device
+        self.precision = precision
+        self.compile = compile
 
     stack_: ConvStack
 

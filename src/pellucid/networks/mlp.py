@@ -78,6 +78,10 @@ class MLPClassifier(TracedStack, StackClassifier):
         ``torch`` trains with PyTorch (extra ``torch``), under ``torchrun`` in many processes; predicting needs none.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Where torch trains; ``auto`` takes an accelerator where there is one.
+    precision : {"full", "bf16"}, default="full"
+        With ``bf16`` torch computes products from bfloat16 numbers, and keeps all else in float32.
+    compile : bool, default=False
+        Whether torch compiles the network (``torch.compile``) before it trains.
     verbose : bool or "bar", default=False
 
     Attributes
@@ -132,6 +136,8 @@ class MLPClassifier(TracedStack, StackClassifier):
         dtype: str = "auto",
         engine: str = "auto",
         device: str = "auto",
+        precision: str = "full",
+        compile: bool = False,  # torch's own word for it
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -170,6 +176,8 @@ class MLPClassifier(TracedStack, StackClassifier):
         self.dtype = dtype
         self.engine = engine
         self.device = device
+        self.precision = precision
+        self.compile = compile
 
 
 class MLPRegressor(RegressorMixin, TracedStack):
@@ -228,6 +236,8 @@ class MLPRegressor(RegressorMixin, TracedStack):
         dtype: str = "auto",
         engine: str = "auto",
         device: str = "auto",
+        precision: str = "full",
+        compile: bool = False,  # torch's own word for it
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -266,6 +276,8 @@ class MLPRegressor(RegressorMixin, TracedStack):
         self.dtype = dtype
         self.engine = engine
         self.device = device
+        self.precision = precision
+        self.compile = compile
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -39,7 +39,9 @@ from pellucid.learning.estimator import (
 )
 from pellucid.learning.step import Step, view
 from pellucid.learning.trace import Record, Trace
+from pellucid.parts.stack import Stack
 from pellucid.saving import expect_names, expect_shape
+from pellucid.scaling.modules import module_of, read_weights
 
 __all__ = ["Neuron", "change", "output"]
 
@@ -266,6 +268,30 @@ class Neuron(ClassifierMixin, BaseEstimator):
                 Record("weights", FORMULAS["weights"], self.w_ + step, "D", "update"),
             ]
         return Trace("Neuron", records)
+
+    def to_torch(self) -> Any:
+        """Return the neuron as a ``torch.nn.Module`` of torch's own layers: from X (n, D) to its weighted sums (n, 1).
+
+        It has copies of the weights, and nothing of Pellucid in it. Raises MissingExtraError without PyTorch.
+        """
+        check_is_fitted(self)
+        stack = self._stack()
+        stack.parameters.vector[:] = self.w_
+        return module_of(stack)
+
+    def from_torch(self, module: Any) -> Self:
+        """Take the weights of a module that ``to_torch`` has given, or of any whose parameters are of the same shapes.
+
+        Raises InvalidDataError, with both shapes, where the module is of another network, and where a weight is not
+        finite; then nothing changes.
+        """
+        check_is_fitted(self)
+        self.w_ = read_weights(self._stack(), module)
+        return self
+
+    def _stack(self) -> Stack:
+        """Return a stack of this one unit, its weights still zero."""
+        return Stack((self.n_features_in_, 1), (), bias=bool(self.bias), dtype=self.w_.dtype)
 
     def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what a model file keeps: see ``pellucid.saving``."""

@@ -12,9 +12,14 @@ one signature, complete in itself:
 It is used if the digest is right and the stamp is that of now: the sources of the kernel's module and of
 all that it imports from the package, and the versions of Python, NumPy and Numba. Otherwise the kernel is
 compiled and its file replaced in one move. What goes wrong costs time, never a result: one warning a process.
+
+A kernel that calls another takes it in: Numba optimises all the code that is called anew for every caller, and for
+every caller of that. A kernel that is large and called from several others is ``apart``: it is compiled once, and the
+others call it by a name under which its address is known. A file then also says which kernels must be there first.
 """
 
 import ast
+import importlib
 import os
 import pickle
 import re
@@ -23,14 +28,18 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from hashlib import sha256
 from importlib.util import resolve_name
+from inspect import signature as pysignature
 from pathlib import Path
 from typing import Any, TypeVar
 
+import llvmlite.binding as llvm
 import numba
 import numpy as np
+from numba.core import cgutils, types
+from numba.extending import lower_builtin, type_callable
 from platformdirs import user_cache_dir
 
 from pellucid.errors import PellucidWarning
@@ -43,29 +52,87 @@ F = TypeVar("F", bound=Callable[..., object])
 FAST = {"contract", "reassoc", "arcp"}
 # Arithmetic whose order matters (range reductions, compensated sums).
 EXACT = {"contract"}
+SYMBOLS = "pellucid_kernel"
 
 _warned: list[str] = []
+# What stands behind each symbol: a kernel that is apart, and the types of its arguments.
+_apart: dict[str, tuple[Any, Any]] = {}
 
 
-def kernel(exact: bool = False, inner: bool = False, inline: bool = False) -> Callable[[F], F]:
+def kernel(exact: bool = False, inner: bool = False, inline: bool = False, apart: bool = False) -> Callable[[F], F]:
     """Return a decorator that compiles a function for any shapes.
 
     ``exact`` forbids reordering of sums. An ``inner`` kernel is called by other kernels only, and is not kept in
-    a file of its own; an ``inline`` one becomes part of its callers. Both are for the time that compiling takes.
+    a file of its own; an ``inline`` one becomes part of its callers; one that is ``apart`` is called by them by its
+    address, and kept in a file also where it is ``inner``. All three are for the time that compiling takes.
     """
 
     def compiled(function: F) -> F:
         options = {"nogil": True, "error_model": "numpy", "fastmath": EXACT if exact else FAST}
-        if inner:
-            options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+        options |= {"no_cpython_wrapper": inner, "no_cfunc_wrapper": True}
         made: F = numba.njit(inline="always" if inline else "never", **options)(function)
-        if hasattr(made, "py_func") and not (
-            inner or inline
-        ):  # not so under NUMBA_DISABLE_JIT, which leaves functions as they are
+        if not hasattr(made, "py_func"):  # NUMBA_DISABLE_JIT leaves functions as they are
+            return made
+        if apart or not (inner or inline):
             _keep(made, function)
-        return made
+        return _called_by_address(made, function) if apart else made
 
     return compiled
+
+
+def _called_by_address(dispatcher: Any, function: F) -> F:
+    """Return the kernel as something that other kernels call without taking its code in."""
+
+    @wraps(function)
+    def called(*arguments: Any) -> Any:
+        return dispatcher(*arguments)
+
+    @type_callable(called)
+    def _typed(_context: Any) -> Any:
+        def signature(*given: Any) -> Any:
+            kinds = tuple(map(types.unliteral, given))
+            _know(dispatcher, kinds)
+            return dispatcher.overloads[kinds].signature.return_type(*kinds)
+
+        signature.pysig = pysignature(function)  # type: ignore[attr-defined]
+        return signature
+
+    @lower_builtin(called, types.VarArg(types.Any))
+    def _lowered(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        convention, result, kinds = context.call_conv, signature.return_type, signature.args
+        shape = convention.get_function_type(result, kinds)
+        target = cgutils.get_or_insert_function(builder.module, shape, _symbol(dispatcher, kinds))
+        status, value = convention.call_function(builder, target, result, kinds, arguments)
+        with cgutils.if_unlikely(builder, status.is_error):
+            convention.return_status_propagate(builder, status)
+        return value
+
+    called.dispatcher = dispatcher  # type: ignore[attr-defined]
+    return called  # type: ignore[return-value]
+
+
+def _know(dispatcher: Any, kinds: Any) -> None:
+    """Compile or load a kernel for these types, and make its address known under its symbol."""
+    dispatcher.compile(kinds)
+    symbol = _symbol(dispatcher, kinds)
+    if symbol not in _apart or _apart[symbol][0] is not dispatcher:
+        made = dispatcher.overloads[kinds]
+        llvm.add_symbol(symbol, made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
+        _apart[symbol] = (dispatcher, kinds)
+
+
+def _called(library: Any) -> list[tuple[str, str, Any]]:
+    """Return module, name and argument types of every kernel that compiled code calls by its address."""
+    names = [function.name for function in library._final_module.functions]
+    found = [_apart[name] for name in names if name in _apart]
+    return [(kernel.py_func.__module__, kernel.py_func.__qualname__, kinds) for kernel, kinds in found]
+
+
+def _symbol(dispatcher: Any, kinds: Any) -> str:
+    """Return the name of a kernel's machine code, the same in every process."""
+    function = dispatcher.py_func
+    digest = sha256(repr((function.__module__, function.__qualname__, kinds)).encode()).hexdigest()[:24]
+    return f"{SYMBOLS}_{function.__name__}_{digest}"
 
 
 def _keep(dispatcher: Any, function: Callable[..., object]) -> None:
@@ -110,7 +177,10 @@ class KernelCache:
             from numba.core.compiler import CompileResult
 
             # The file is the user's own, and is trusted as the .pyc files beside it are.
-            return CompileResult._rebuild(target, *pickle.loads(content[64:]))  # noqa: S301
+            called, state = pickle.loads(content[64:])  # noqa: S301
+            for module, name, kinds in called:
+                _know(getattr(importlib.import_module(module), name).dispatcher, kinds)
+            return CompileResult._rebuild(target, *state)
         except Exception as error:  # whatever Numba's private ways become: a kernel can always be compiled
             return _warn(f"{path} cannot be used ({error!r})")
 
@@ -123,7 +193,7 @@ class KernelCache:
             if result.library.has_dynamic_globals:
                 _warn(f"{self._name} holds addresses of this process")
                 return
-            content = self._stamp + dumps(result._reduce())
+            content = self._stamp + dumps((_called(result.library), result._reduce()))
             _replace(path, sha256(content).digest() + content)
         except PermissionError as error:
             # Windows does not let a file be replaced that another process is reading: that process has it.

@@ -231,15 +231,18 @@ class BatchNorm2d(Layer):
         """Return f(γ x̂ + β), (N, C, H, W)."""
         mean, variance = self.mean, self.variance
         if training:
-            count = x.size // x.shape[1]
             mean, variance = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
-            self.mean[:] += self.momentum * (mean - self.mean)
-            self.variance[:] += self.momentum * (variance * (count / max(1, count - 1)) - self.variance)
+            self.remember(mean, variance, x.size // x.shape[1])
         inverse = 1 / np.sqrt(variance + x.dtype.type(self.epsilon))
         standard = (x - mean[:, None, None]) * inverse[:, None, None]
         z = self.gamma[:, None, None] * standard + self.beta[:, None, None]
         y = self.activation.function(z)
         return y, NormCache(standard, inverse, z, y, training)
+
+    def remember(self, mean: np.ndarray, variance: np.ndarray, count: int) -> None:
+        """Move the running mean and variance (C,) towards those of a batch of so many numbers a channel."""
+        self.mean[:] += self.momentum * (mean - self.mean)
+        self.variance[:] += self.momentum * (variance * (count / max(1, count - 1)) - self.variance)
 
     def backward(self, dy: np.ndarray, cache: NormCache) -> np.ndarray:
         """Return dx; write dγ = Σ dz x̂ and dβ = Σ dz. In training mean and variance moved with x, too."""

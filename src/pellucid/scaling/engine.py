@@ -4,6 +4,10 @@ The batches, their order and the moments at which anything is decided are those 
 from autograd, and steps from torch's optimizers. On the CPU torch works in the stack's own memory; elsewhere
 weights and optimizer memory go over and come back with each call. Predicting stays with the stack's own engine, so
 that a trained network needs no torch.
+
+With ``precision="bf16"`` products are computed from numbers of 8 significant bits (torch's autocast to bfloat16);
+weights, slopes, losses and the optimizer's memory stay in float32. With ``compile`` torch translates the network into
+code of its own before it begins.
 """
 
 from collections.abc import Iterator
@@ -38,9 +42,10 @@ from pellucid.scaling.losses import rows as loss_rows
 from pellucid.scaling.modules import module_of, running
 from pellucid.scaling.processes import Processes, join, launched
 
-__all__ = ["DEVICES", "Torch", "device_for"]
+__all__ = ["DEVICES", "PRECISIONS", "Torch", "check_compiler", "device_for"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("full", "bf16")
 # The optimizer's memory, in the order of Pellucid's slots, under torch's names.
 SLOTS = {
     "sgd": ("momentum_buffer",),
@@ -70,14 +75,28 @@ def device_for(name: str, dtype: np.dtype[Any]) -> Any:
     return torch.device(name)
 
 
+def check_compiler(device: Any) -> None:
+    """Raise InvalidArgumentError where torch cannot compile for that device: it needs a C++ compiler, or Triton."""
+    torch = import_torch()
+    try:
+        torch.compile(_successor)(torch.zeros(1, device=device))
+    except Exception as error:  # of whatever kind: torch compiles by means of much that is not its own
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise InvalidArgumentError(f"compile=True cannot be used here ({reason}); use compile=False") from error
+
+
+def _successor(x: Any) -> Any:
+    return x + 1
+
+
 class Torch:
     """PyTorch: see the module's docstring."""
 
     name = "torch"
     threads = 1
 
-    def __init__(self, device: str = "auto") -> None:
-        self.device = device
+    def __init__(self, device: str = "auto", precision: str = "full", compiled: bool = False) -> None:
+        self.device, self.precision, self.compiled = device, precision, compiled
         self._own: Engine | None = None
         self._bound: _Bound | None = None
         self._nothing = Memory(np.zeros((0, 0)), np.zeros(0))  # L-BFGS brings its own
@@ -131,13 +150,16 @@ class Torch:
     def _bind(self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory) -> "_Bound":
         if self._bound is None or not self._bound.is_of(stack, recipe, problem, memory):
             self._bound = _bind(self.device, stack, recipe, problem, memory)
+            self._bound.rounded = self.precision == "bf16"
+            if self.compiled:
+                self._bound.forward = import_torch().compile(self._bound.module)
         return self._bound
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"device": self.device}
+        return {"device": self.device, "precision": self.precision, "compiled": self.compiled}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["device"])  # type: ignore[misc]  # what is bound to torch is made when it is needed
+        self.__init__(**state)  # type: ignore[misc]  # what is bound to torch is made when it is needed
 
 
 def _add_up(monitor: np.ndarray, values: list[tuple[Any, float, Any]], recipe: Recipe) -> None:
@@ -162,6 +184,7 @@ class _Bound:
     together: Processes
     device: Any
     module: Any
+    forward: Any  # the module, or what torch has compiled of it
     weights: list[Any]
     optimizer: Any
     X: Any
@@ -171,6 +194,7 @@ class _Bound:
     lines: list[Any]  # the weights as they lie in memory, which torch's fused optimizers do twice as fast
     held: list[Any]  # those of them that L2 holds small; biases are free
     augment: list[Augment]
+    rounded: bool = False  # products of bfloat16
     strength: float = 0.0  # of L2, in the batch at hand
     penalty: Any = 0.0
 
@@ -282,9 +306,14 @@ class _Bound:
             x = import_torch().from_numpy(layer.forward(shape, training=True)[0].reshape(len(x), -1)).to(x.device)
         return x
 
+    def _logits(self, x: Any) -> Any:
+        torch = import_torch()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.rounded):
+            return self.forward(x).to(x.dtype)
+
     def loss(self, index: Any) -> tuple[Any, float]:
         """Return the mean loss of these samples and their weight."""
-        z, y = self.module(self._moved(self.X[index])), self.Y[index]
+        z, y = self._logits(self._moved(self.X[index])), self.Y[index]
         weight = float(len(index))
         if y.ndim == 1 and self.W is None:  # the commonest loss, in one operation
             return import_torch().nn.functional.cross_entropy(z, y), weight
@@ -320,7 +349,7 @@ def _bind(name: str, stack: Stack, recipe: Recipe, problem: Problem, memory: Mem
         for line in lines:
             optimizer.state[line]["step"] = torch.zeros((), device=device)
     return _Bound(
-        stack, recipe, problem, memory, join(), device, module, weights, optimizer,
+        stack, recipe, problem, memory, join(), device, module, module, weights, optimizer,
         X, Y, W if len(problem.weights) else None, buffers, lines,
         [line for line, name in zip(lines, stack.parameters.shapes, strict=True) if name.startswith("weight")],
         [layer for layer in stack.layers if isinstance(layer, Augment)],

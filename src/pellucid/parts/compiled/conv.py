@@ -13,26 +13,53 @@ What lies where is in ``stages``, a row of numbers for each stage:
                          came from; z and f(z) before pooling, in the layout of DZ, where slopes need them (FULL)
     ROW DZ D SUMS        places in a thread's memory: rows of z, slopes at z (O, DH, DW; spread by the stride and framed
                          by BORDER zeros, so that they can be convolved), slopes at the outputs, sums for the weights
+    OWN EACH             channels in and out of a group; SIZE = OWN KERNEL², PADDED that to whole tiles of slopes
+    LINE LOWER_LINE      numbers in a row of outputs or inputs, made even, times the lanes
     PACK FLIP            places in ``packed``: the weights as tiles read them, forwards and backwards
     FORWARD_TAPS BACK_TAPS  places in ``taps``: what each entry of the kernel adds to a place of the input, and of DZ
+
+With batch normalisation (NORM) no block can go on before all have come so far, so a pass over the blocks goes from
+one normalisation to the next, and what lies between is kept:
+
+    GAMMA BETA           places in the parameters
+    RAW DN               places in a block's memory, (O, HO, even width): what the convolution made, and the slopes
+                         behind the normalisation
+    MOMENTS              place in ``moments``, of a block or of the batch: (4, O) mean, deviation, slopes of β and of γ.
+                         Of a block deviation is the sum of squares about its own mean, of the batch 1 / σ; of the
+                         batch the slopes are divided by how many numbers share the mean, and 0 where it is a constant.
 """
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from pellucid.parts.activation import CODES
 from pellucid.parts.compiled.activation import activate, multiply_by_slope
 from pellucid.parts.compiled.lanes import LANES, PLACES, TAPS, WIDEST, largest_of, products, scatter, slopes
 from pellucid.parts.compiling import kernel
 
-__all__ = ["COLUMNS", "backward_block", "collect", "forward_block", "pack"]
+__all__ = [
+    "COLUMNS",
+    "backward_block",
+    "convolve_block",
+    "fields",
+    "forward_block",
+    "normalise_block",
+    "slopes_before_normalising",
+    "slopes_behind_normalising",
+]
 
 COLUMNS = (
     "C", "H", "W", "IN_H", "IN_W", "OUT", "HO", "WO", "HP", "WP", "EVEN", "KERNEL", "STRIDE", "PADDING", "GROUPS",
     "POOL", "AVERAGE", "CODE", "FULL", "BORDER", "DH", "DW", "IN", "A", "WHICH", "Z", "F", "ROW", "DZ", "D", "SUMS",
     "PACK", "FLIP", "FORWARD_TAPS", "BACK_TAPS", "WEIGHT", "BIAS", "SUMS_SIZE",
+    "NORM", "GAMMA", "BETA", "RAW", "DN", "MOMENTS", "OWN", "EACH", "SIZE", "PADDED", "LINE", "LOWER_LINE",
 )  # fmt: skip
 (
     C, H, W, IN_H, IN_W, OUT, HO, WO, HP, WP, EVEN, KERNEL, STRIDE, PADDING, GROUPS, POOL,
     AVERAGE, CODE, FULL, BORDER, DH, DW, IN, A, WHICH, Z, F, ROW, DZ, D, SUMS, PACK,
-    FLIP, FORWARD_TAPS, BACK_TAPS, WEIGHT, BIAS, SUMS_SIZE,
+    FLIP, FORWARD_TAPS, BACK_TAPS, WEIGHT, BIAS, SUMS_SIZE, NORM, GAMMA, BETA, RAW, DN, MOMENTS,
+    OWN, EACH, SIZE, PADDED, LINE, LOWER_LINE,
 ) = range(len(COLUMNS))  # fmt: skip
 IDENTITY, RELU = CODES["identity"], CODES["relu"]
 NEAR = 512  # vectors of slopes that are worked on at a time: 16 kB in float32, half of a first-level cache
@@ -90,77 +117,66 @@ def tiles(channels):
     return (channels + WIDEST - 1) // WIDEST
 
 
-@kernel(inner=True)
-def pack(theta, stages, packed):
-    """Copy the weights of every stage into the order in which tiles read them, forwards and backwards."""
-    for n in range(stages.shape[0]):
-        s = stages[n]
-        kernel_size, own, out = s[KERNEL], s[C] // s[GROUPS], s[OUT] // s[GROUPS]
-        area = kernel_size * kernel_size
-        taps = own * area
-        for g in range(s[GROUPS]):
-            weight = s[WEIGHT] + g * out * taps
-            place, count = s[PACK] + g * out * taps, tiles(out)
-            for t in range(count):
-                for k in range(taps):
-                    for o in range(out * t // count, out * (t + 1) // count):
-                        packed[place] = theta[weight + o * taps + k]
-                        place += 1
-            place, count = s[FLIP] + g * out * taps, tiles(own)
-            for t in range(count if n > 0 else 0):
-                for k in range(area):  # the kernel turned by half a turn
-                    for o in range(out):
-                        for c in range(own * t // count, own * (t + 1) // count):
-                            packed[place] = theta[weight + o * taps + c * area + area - 1 - k]
-                            place += 1
+@intrinsic
+def fields(typing_context, stage):
+    """Return the numbers of a stage as a tuple: reading one takes no time to compile, as reading an array does."""
+    numbers = types.UniTuple(types.int64, len(COLUMNS))
+
+    def build(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        values = [builder.load(builder.gep(data, [ir.IntType(64)(k)])) for k in range(len(COLUMNS))]
+        return context.make_tuple(builder, signature.return_type, values)
+
+    return numbers(stage), build
 
 
-@kernel(inline=True)
-def convolve_row(s, i, block, packed, taps, row, row_at):
-    """Add to (O, POOL, even width, lanes) in ``row`` the convolution's row i, as the row i % POOL."""
-    own, out = s[C] // s[GROUPS], s[OUT] // s[GROUPS]
-    width, size, count = (s[WO] + PLACES - 1) // PLACES * PLACES, own * s[KERNEL] * s[KERNEL], tiles(out)
-    table = taps[s[FORWARD_TAPS] : s[FORWARD_TAPS] + size]
-    channel, step = s[POOL] * width * LANES, s[STRIDE] * LANES
+@kernel(inner=True, apart=True)
+def convolve_row(stage, i, block, packed, taps, z, z_at, channel):
+    """Add to a row (O, even width, lanes) of z, ``channel`` from one channel to the next, the convolution's row i."""
+    s = fields(stage)
+    out, size, step = s[EACH], s[SIZE], s[STRIDE] * LANES
+    count, table = tiles(out), taps[s[FORWARD_TAPS] : s[FORWARD_TAPS] + size]
     for g in range(s[GROUPS]):
-        x = s[IN] + (g * own * s[IN_H] + i * s[STRIDE]) * s[IN_W] * LANES
+        x = s[IN] + (g * s[OWN] * s[IN_H] + i * s[STRIDE]) * s[IN_W] * LANES
         for t in range(count):
             first, last = out * t // count, out * (t + 1) // count
-            z = row_at + (((g * out + first) * s[POOL] + i % s[POOL]) * width) * LANES
+            at = z_at + (g * out + first) * channel
             w = s[PACK] + (g * out + first) * size
             for j in range(0, s[WO], PLACES):
                 add_products(
-                    last - first, row, z + j * LANES, channel, block, x + j * step, step, table, 0, size, packed, w
+                    last - first, z, at + j * LANES, channel, block, x + j * step, step, table, 0, size, packed, w
                 )
 
 
-@kernel(inline=True)
-def pool_row(s, i, row, row_at, block):
+@kernel(inner=True, apart=True)
+def pool_row(stage, i, row, block):
     """Write row i of the outputs, and where each maximum came from, from the rows of f(z)."""
-    width, side = (s[WO] + PLACES - 1) // PLACES * PLACES, s[POOL]
+    s = fields(stage)
+    line, side = s[LINE], s[POOL]
     share = row.dtype.type(1 / (side * side))
     for o in range(s[OUT]):
-        z, out = row_at + o * side * width * LANES, (o * s[HP] + i) * s[EVEN] * LANES
+        z, out = o * side * line, (o * s[HP] + i) * s[EVEN] * LANES
         for j in range(s[WP]):
             here, place = z + j * side * LANES, out + j * LANES
             if not s[AVERAGE]:
-                largest_of(row, here, width * LANES, side, block, s[A] + place, block, s[WHICH] + place)
+                largest_of(row, here, line, side, block, s[A] + place, block, s[WHICH] + place)
                 continue
             for lane in range(LANES):
                 total = row.dtype.type(0)
                 for a in range(side):
                     for b in range(side):
-                        total += row[here + (a * width + b) * LANES + lane]
+                        total += row[here + a * line + b * LANES + lane]
                 block[s[A] + place + lane] = total * share
 
 
-@kernel(inline=True)
-def keep_rows(s, i, row, row_at, block, kept):
+@kernel(inner=True)
+def keep_rows(stage, i, row, block, kept):
     """Copy the rows of z, or of f(z), to the layout of DZ."""
-    width, stride = (s[WO] + PLACES - 1) // PLACES * PLACES, s[STRIDE]
+    s = fields(stage)
+    stride = s[STRIDE]
     for o in range(s[OUT]):
         for a in range(s[POOL]):
-            source = row_at + (o * s[POOL] + a) * width * LANES
+            source = (o * s[POOL] + a) * s[LINE]
             target = kept + ((o * s[DH] + s[BORDER] + (i * s[POOL] + a) * stride) * s[DW] + s[BORDER]) * LANES
             for j in range(s[WP] * s[POOL]):
                 for lane in range(LANES):
@@ -168,33 +184,49 @@ def keep_rows(s, i, row, row_at, block, kept):
 
 
 @kernel(inline=True)
-def forward_stage(s, theta, block, packed, taps, scratch):
-    """Write a stage's outputs, and what its way back needs, for one block of images."""
-    side, code, row_at = s[POOL], s[CODE], s[ROW]
-    width = (s[WO] + PLACES - 1) // PLACES * PLACES
-    row_size, channel = s[OUT] * side * width * LANES, side * width * LANES
-    row = scratch[row_at : row_at + row_size]
-    # The maximum of relu(z) is relu of the maximum: fewer to compute.
-    late = not s[AVERAGE] and not s[FULL] and (code in (RELU, IDENTITY))
-    for i in range(s[HP]):
-        for o in range(s[OUT]):
-            fill(row, o * channel, channel, theta[s[BIAS] + o] if s[BIAS] >= 0 else theta.dtype.type(0))
-        for a in range(side):
-            convolve_row(s, i * side + a, block, packed, taps, row, 0)
-        if s[FULL]:
-            keep_rows(s, i, row, 0, block, s[Z])
-        if not late:
-            activate(code, row)
-        if s[FULL]:
-            keep_rows(s, i, row, 0, block, s[F])
-        pool_row(s, i, row, 0, block)
-    if late:
-        activate(code, block[s[A] : s[A] + s[OUT] * s[HP] * s[EVEN] * LANES])
+def late(s):
+    """Whether the activation may follow the pooling: the maximum of relu(z) is relu of the maximum."""
+    return not s[AVERAGE] and not s[FULL] and (s[CODE] == RELU or s[CODE] == IDENTITY)
 
 
 @kernel(inline=True)
-def hand_on(s, upper, block):
+def close_row(stage, s, i, row, block):
+    """Write row i of the outputs, and what the way back needs, from the rows of z."""
+    if s[FULL]:
+        keep_rows(stage, i, row, block, s[Z])
+    if not late(s):
+        activate(s[CODE], row)
+    if s[FULL]:
+        keep_rows(stage, i, row, block, s[F])
+    pool_row(stage, i, row, block)
+
+
+@kernel(inline=True)
+def close_rows(s, block):
+    """Do what is left when all rows are written."""
+    if late(s):
+        activate(s[CODE], block[s[A] : s[A] + s[OUT] * s[HP] * s[EVEN] * LANES])
+
+
+@kernel(inline=True)
+def forward_stage(stage, theta, block, packed, taps, scratch):
+    """Write a stage's outputs, and what its way back needs, for one block of images."""
+    s = fields(stage)
+    side, line = s[POOL], s[LINE]
+    row = scratch[s[ROW] : s[ROW] + s[OUT] * side * line]
+    for i in range(s[HP]):
+        for o in range(s[OUT]):
+            fill(row, o * side * line, side * line, theta[s[BIAS] + o] if s[BIAS] >= 0 else theta.dtype.type(0))
+        for a in range(side):
+            convolve_row(stage, i * side + a, block, packed, taps, row, a * line, side * line)
+        close_row(stage, s, i, row, block)
+    close_rows(s, block)
+
+
+@kernel(inner=True)
+def hand_on(stage, above, block):
     """Copy a stage's outputs to the padded input of the next."""
+    s, upper = fields(stage), fields(above)
     for o in range(s[OUT]):
         for i in range(s[HP]):
             source = s[A] + (o * s[HP] + i) * s[EVEN] * LANES
@@ -205,14 +237,9 @@ def hand_on(s, upper, block):
 
 
 @kernel(inner=True)
-def forward_block(theta, block, stages, packed, taps, scratch, features, rows):
-    """From the images of a block write the last stage's outputs as rows (rows, F) of ``features``."""
-    last = stages.shape[0] - 1
-    for n in range(last + 1):
-        forward_stage(stages[n], theta, block, packed, taps, scratch)
-        if n < last:
-            hand_on(stages[n], stages[n + 1], block)
-    s = stages[last]
+def write_features(stage, block, features, rows):
+    """Write the last stage's outputs as rows (rows, F) of ``features``."""
+    s = fields(stage)
     columns = s[OUT] * s[HP] * s[WP]
     for o in range(s[OUT]):
         for i in range(s[HP]):
@@ -223,8 +250,20 @@ def forward_block(theta, block, stages, packed, taps, scratch, features, rows):
 
 
 @kernel(inline=True)
-def unpool(s, block, scratch):
+def forward_block(theta, block, stages, packed, taps, scratch, features, rows):
+    """From the images of a block write the features."""
+    last = stages.shape[0] - 1
+    for n in range(last + 1):
+        forward_stage(stages[n], theta, block, packed, taps, scratch)
+        if n < last:
+            hand_on(stages[n], stages[n + 1], block)
+    write_features(stages[last], block, features, rows)
+
+
+@kernel(inner=True, apart=True)
+def unpool(stage, block, scratch):
     """Write the slopes at z to DZ from the slopes at the outputs, D."""
+    s = fields(stage)
     side, step = s[POOL], s[STRIDE] * LANES
     size = s[OUT] * s[HP] * s[EVEN] * LANES
     d = scratch[s[D] : s[D] + size]
@@ -251,19 +290,20 @@ def unpool(s, block, scratch):
         multiply_by_slope(s[CODE], z, f, scratch[s[DZ] : s[DZ] + size])
 
 
-@kernel(inline=True)
-def add_weight_slopes(s, block, taps, scratch):
+@kernel(inner=True, apart=True)
+def add_weight_slopes(stage, block, taps, scratch):
     """Add to SUMS, lane by lane, the slopes of a stage's weights (O, taps) and then of its biases (O,)."""
-    own, out, stride = s[C] // s[GROUPS], s[OUT] // s[GROUPS], s[STRIDE]
-    size, count = own * s[KERNEL] * s[KERNEL], tiles(out)
-    padded = (size + TAPS - 1) // TAPS * TAPS
-    rows, columns = s[HP] * s[POOL], s[WP] * s[POOL]
+    s = fields(stage)
+    out, size, padded, stride = s[EACH], s[SIZE], s[PADDED], s[STRIDE]
+    count = tiles(out)
+    # What pooling leaves out has no slope, unless it counts in a mean.
+    rows, columns = (s[HO], s[WO]) if s[NORM] else (s[HP] * s[POOL], s[WP] * s[POOL])
     for g in range(s[GROUPS]):
         for t in range(count):
             first, last = out * t // count, out * (t + 1) // count
             near = max(1, NEAR // ((last - first) * columns))
             for i in range(0, rows, near):
-                x = s[IN] + (g * own * s[IN_H] + i * stride) * s[IN_W] * LANES
+                x = s[IN] + (g * s[OWN] * s[IN_H] + i * stride) * s[IN_W] * LANES
                 dz_row = (g * out + first) * s[DH] + s[BORDER] + i * stride
                 dz = s[DZ] + (dz_row * s[DW] + s[BORDER]) * LANES
                 for k in range(0, size, TAPS):
@@ -284,18 +324,19 @@ def add_weight_slopes(s, block, taps, scratch):
             scratch[biases + o] += total
 
 
-@kernel(inline=True)
-def input_slopes(s, packed, taps, scratch, below):
+@kernel(inner=True, apart=True)
+def input_slopes(stage, packed, taps, scratch, below):
     """Write the slopes at a stage's input, (C, H, even width) at ``below``: DZ convolved with the kernels turned round.
 
     Taps are counted row by row of the kernel, then column by column, then channel by channel, so that those which
     reach only into the frame of zeros are left out.
     """
-    own, out, side = s[C] // s[GROUPS], s[OUT] // s[GROUPS], s[KERNEL]
-    width, size, count = (s[W] + PLACES - 1) // PLACES * PLACES, out * side * side, tiles(own)
+    s = fields(stage)
+    own, out, side, line = s[OWN], s[EACH], s[KERNEL], s[LOWER_LINE]
+    size, count = out * side * side, tiles(own)
     high, wide = (s[HO] - 1) * s[STRIDE] + 1, (s[WO] - 1) * s[STRIDE] + 1
     table = taps[s[BACK_TAPS] : s[BACK_TAPS] + size]
-    fill(scratch, below, s[C] * s[H] * width * LANES, scratch.dtype.type(0))
+    fill(scratch, below, s[C] * s[H] * line, scratch.dtype.type(0))
     for g in range(s[GROUPS]):
         for i in range(s[H]):
             top, bottom = max(0, side - 1 - i - s[PADDING]), min(side - 1, side - 2 + high - i - s[PADDING])
@@ -306,52 +347,132 @@ def input_slopes(s, packed, taps, scratch, below):
                 for j in range(0, s[W], PLACES):
                     left = max(0, side - PLACES - j - s[PADDING])
                     right = min(side - 1, side - 2 + wide - j - s[PADDING])
-                    place = below + (((g * own + first) * s[H] + i) * width + j) * LANES
+                    place = below + ((g * own + first) * s[H] + i) * line + j * LANES
                     for a in range(top, bottom + 1):
                         add_products(
-                            last - first, scratch, place, s[H] * width * LANES, scratch, dz + j * LANES, LANES,
+                            last - first, scratch, place, s[H] * line, scratch, dz + j * LANES, LANES,
                             table, (a * side + left) * out, (a * side + right + 1) * out, packed, w,
                         )  # fmt: skip
 
 
 @kernel(inner=True)
-def backward_block(block, stages, packed, taps, scratch, d_features, rows):
-    """From the slopes at the features (rows, F) add the slopes of all weights, in SUMS of every stage."""
-    last = stages.shape[0] - 1
-    s = stages[last]
+def read_slopes(stage, scratch, slopes, rows):
+    """Write the slopes at the features (rows, F) to the last stage's D."""
+    s = fields(stage)
     columns = s[OUT] * s[HP] * s[WP]
     for o in range(s[OUT]):
         for i in range(s[HP]):
             for j in range(s[WP]):
                 target, source = s[D] + ((o * s[HP] + i) * s[EVEN] + j) * LANES, (o * s[HP] + i) * s[WP] + j
                 for lane in range(rows):
-                    scratch[target + lane] = d_features[lane * columns + source]
+                    scratch[target + lane] = slopes[lane * columns + source]
                 for lane in range(rows, LANES):
                     scratch[target + lane] = 0
+
+
+@kernel(inline=True)
+def backward_block(block, stages, packed, taps, scratch, slopes, rows):
+    """From the slopes at the features (rows, F) add the slopes of all weights, in SUMS of every stage."""
+    last = stages.shape[0] - 1
+    read_slopes(stages[last], scratch, slopes, rows)
     for n in range(last, -1, -1):
-        s = stages[n]
-        unpool(s, block, scratch)
-        add_weight_slopes(s, block, taps, scratch)
+        unpool(stages[n], block, scratch)
+        add_weight_slopes(stages[n], block, taps, scratch)
         if n > 0:
-            input_slopes(s, packed, taps, scratch, stages[n - 1, D])
+            input_slopes(stages[n], packed, taps, scratch, stages[n - 1, D])
 
 
 @kernel(inner=True)
-def collect(stages, scratch, gradient):
-    """Write the gradient of every stage from the SUMS of all threads, scratch (threads, size)."""
-    for n in range(stages.shape[0]):
-        s = stages[n]
-        size = s[C] // s[GROUPS] * s[KERNEL] * s[KERNEL]
-        padded = (size + TAPS - 1) // TAPS * TAPS
+def sums_about(block, at, size, rows, middle):
+    """Return the sum of the numbers of a row of vectors, less ``middle``, and of their squares, in the first lanes."""
+    total, squares = block.dtype.type(0), block.dtype.type(0)
+    if rows == LANES:
+        for i in range(at, at + size):
+            total += block[i] - middle
+            squares += (block[i] - middle) * (block[i] - middle)
+    else:
+        for i in range(at, at + size, LANES):
+            for lane in range(rows):
+                total += block[i + lane] - middle
+                squares += (block[i + lane] - middle) * (block[i + lane] - middle)
+    return total, squares
+
+
+@kernel(inline=True)
+def convolve_block(stage, rows, block, packed, taps, moments):
+    """Write what the convolution makes of a block to RAW, and its mean and deviation."""
+    s = fields(stage)
+    line = s[LINE]
+    fill(block, s[RAW], s[OUT] * s[HO] * line, block.dtype.type(0))
+    for i in range(s[HO]):
+        convolve_row(stage, i, block, packed, taps, block, s[RAW] + i * line, s[HO] * line)
+    for o in range(s[OUT]):
+        middle, deviation = 0.0, 0.0
+        for i in range(s[HO]):
+            at = s[RAW] + (o * s[HO] + i) * line
+            middle += sums_about(block, at, s[WO] * LANES, rows, block.dtype.type(0))[0]
+        middle /= rows * s[HO] * s[WO]
+        for i in range(s[HO]):
+            at = s[RAW] + (o * s[HO] + i) * line
+            deviation += sums_about(block, at, s[WO] * LANES, rows, block.dtype.type(middle))[1]
+        moments[s[MOMENTS] + o], moments[s[MOMENTS] + s[OUT] + o] = middle, deviation
+
+
+@kernel(inline=True)
+def normalise_block(stage, theta, block, scratch, moments):
+    """Write a stage's outputs, and what its way back needs, from RAW and the moments of the batch."""
+    s = fields(stage)
+    side, line = s[POOL], s[LINE]
+    row = scratch[s[ROW] : s[ROW] + s[OUT] * side * line]
+    for i in range(s[HP]):
         for o in range(s[OUT]):
-            for k in range(size):
-                total = gradient.dtype.type(0)
-                for thread in range(scratch.shape[0]):
-                    for lane in range(LANES):
-                        total += scratch[thread, s[SUMS] + (o * padded + k) * LANES + lane]
-                gradient[s[WEIGHT] + o * size + k] = total
-            if s[BIAS] >= 0:
-                total = gradient.dtype.type(0)
-                for thread in range(scratch.shape[0]):
-                    total += scratch[thread, s[SUMS] + s[OUT] * padded * LANES + o]
-                gradient[s[BIAS] + o] = total
+            middle, shift = moments[s[MOMENTS] + o], theta[s[BETA] + o]
+            scale = moments[s[MOMENTS] + s[OUT] + o] * theta[s[GAMMA] + o]
+            source = s[RAW] + (o * s[HO] + i * side) * line
+            for j in range(side * line):
+                row[o * side * line + j] = (block[source + j] - middle) * scale + shift
+        close_row(stage, s, i, row, block)
+    close_rows(s, block)
+
+
+@kernel(inner=True)
+def slopes_behind_normalising(stage, block, scratch, batch, moments):
+    """Copy the slopes behind the normalisation from DZ to DN; write the block's slopes of β and γ."""
+    s = fields(stage)
+    line, step = s[LINE], s[STRIDE] * LANES
+    for o in range(s[OUT]):
+        middle, beta, gamma = batch[s[MOMENTS] + o], 0.0, 0.0
+        for i in range(s[HP] * s[POOL]):
+            raw, dn = s[RAW] + (o * s[HO] + i) * line, s[DN] + (o * s[HO] + i) * line
+            dz = s[DZ] + ((o * s[DH] + s[BORDER] + i * s[STRIDE]) * s[DW] + s[BORDER]) * LANES
+            total, product = block.dtype.type(0), block.dtype.type(0)
+            for j in range(s[WP] * s[POOL]):
+                for lane in range(LANES):
+                    slope = scratch[dz + j * step + lane]
+                    block[dn + j * LANES + lane] = slope
+                    total += slope
+                    product += slope * (block[raw + j * LANES + lane] - middle)
+            beta += total
+            gamma += product
+        moments[s[MOMENTS] + 2 * s[OUT] + o] = beta
+        moments[s[MOMENTS] + 3 * s[OUT] + o] = gamma * batch[s[MOMENTS] + s[OUT] + o]
+
+
+@kernel(inner=True)
+def slopes_before_normalising(stage, theta, rows, block, scratch, batch):
+    """Write the slopes before the normalisation to DZ, from DN and the slopes of β and γ of the batch."""
+    s = fields(stage)
+    line, step = s[LINE], s[STRIDE] * LANES
+    for o in range(s[OUT]):
+        middle, inverse = batch[s[MOMENTS] + o], batch[s[MOMENTS] + s[OUT] + o]
+        beta, gamma = batch[s[MOMENTS] + 2 * s[OUT] + o], batch[s[MOMENTS] + 3 * s[OUT] + o]
+        scale, tilt = inverse * theta[s[GAMMA] + o], inverse * gamma
+        for i in range(s[HO]):
+            raw, dn = s[RAW] + (o * s[HO] + i) * line, s[DN] + (o * s[HO] + i) * line
+            dz = s[DZ] + ((o * s[DH] + s[BORDER] + i * s[STRIDE]) * s[DW] + s[BORDER]) * LANES
+            for j in range(s[WO]):
+                for lane in range(LANES):
+                    at = j * LANES + lane
+                    scratch[dz + j * step + lane] = (block[dn + at] - beta - (block[raw + at] - middle) * tilt) * scale
+                for lane in range(rows, LANES):  # no image, no slope
+                    scratch[dz + j * step + lane] = 0
