@@ -39,6 +39,7 @@ from pellucid.networks.spinn.examples import (
     words_of,
 )
 from pellucid.networks.spinn.model import ENCODERS, FEATURES, TREE_ENCODERS, Side, TreeClassifier
+from pellucid.networks.spinn.tracing import Reading, epoch_formulas, epoch_functions, reading
 from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.averaging import Average
 from pellucid.scaling.loop import cosine, train
@@ -490,7 +491,8 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
             )
             self.validation_loss_curve_ = [*(self.validation_loss_curve_ or []), values["validation_loss"]]
             self.validation_scores_ = [*(self.validation_scores_ or []), values["validation_score"]]
-        return Step("epoch", number, MappingProxyType(values))
+        formulas = epoch_formulas(values, predict=self._built["predict"])
+        return Step("epoch", number, MappingProxyType(values), formulas, epoch_functions(self.model_))
 
     def _fitted_attributes(self) -> dict[str, Any]:
         """Return what makes a copy of this estimator one that had stopped now, and stays as it is."""
@@ -567,17 +569,20 @@ class SPINNClassifier(CallbackSupport, ClassifierMixin, BaseEstimator):
                 taken += self.model_.encode(batch, self.beam)[2]
         return [Tree(one.words, steps) for one, steps in zip(found, taken, strict=True)]
 
-    def trace(self, sentence: Any) -> Any:
-        """Return how one sentence is read, a record for every value of every step: see ``tracing.Reading``."""
-        from pellucid.networks.spinn.tracing import reading
+    def trace(self, sentence: Any, *, parses: str | None = None) -> Reading:
+        """Return how one sentence is read, a record for every value of every step: see ``tracing.Reading``.
 
+        A model that finds its own parses reads by them; ``parses="given"`` lets it follow those of a Tree.
+        """
         check_is_fitted(self)
+        parses = ("predicted" if self._built["predict"] else "given") if parses is None else parses
+        check_choice("parses", parses, PARSES)
         if self.encoder not in TREE_ENCODERS:
             raise InvalidArgumentError(
                 f"trace shows how trees are read ({', '.join(TREE_ENCODERS)}), and the encoder is {self.encoder!r}"
             )
         own = _single(sentence, "the sentence")
-        if own.transitions is None or self._built["predict"]:
+        if own.transitions is None or parses == "predicted":
             tree = self.parse(sentence)
             own = Sentence(tree.words, tree.transitions)
         return reading(self.model_, self.model_.cell, own.words, self.vocabulary_.indices(own.words), own.transitions)
