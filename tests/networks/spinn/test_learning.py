@@ -187,7 +187,7 @@ def test_the_formula_of_a_state_names_what_reduce_sees(parser):
     c = a.tanh() * i.sigmoid() + left[1] * f_left.sigmoid() + right[1] * f_right.sigmoid()
     assert torch.allclose(h, o.sigmoid() * c.tanh())
     last = parser.trace("every dog runs").moments[-1]
-    assert last.formulas["h"].endswith("= [h_left; h_right; h_left · h_right; e] W + b")
+    assert last.formulas["c"].endswith("= [h_left; h_right; h_left · h_right; e] W + b")
 
 
 def test_a_tree_is_followed_where_that_is_asked_for(parser):

@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here"),
     pytest.mark.xdist_group("browser"),
 ]
-ROOMS = ("neuron", "playground", "hopfield")
+ROOMS = ("neuron", "playground", "hopfield", "sentences")
 AXE = Path(__file__).parents[3] / "node_modules" / "axe-core" / "axe.min.js"
 
 

@@ -18,18 +18,19 @@ from pellucid.networks.spinn.model import Side, TreeClassifier, pair_features
 from pellucid.scaling.loop import learn
 from pellucid.trees import Nested, Tree
 
-__all__ = ["Reading", "epoch_formulas", "epoch_functions", "probabilities", "reading"]
+__all__ = ["FORMULAS", "Reading", "epoch_formulas", "epoch_functions", "probabilities", "reading", "reduced"]
 
 SHOWN_WORDS = 6  # of the buffer, in one line
 NAMES = ("SHIFT", "REDUCE")
 AXES = {"e": "T", "m": "T", "p": "2", "h": "H", "c": "H"}
 FORMULAS = MappingProxyType(
     {
-        "e": "e = σ(o) tanh(m)",
         "m": "m = tanh(g) σ(i) + m σ(f),  [g; i; f; o] = [h_buffer; h_top; h_second; e] V + d",
+        "e": "e = σ(o) tanh(m)",
         "p": "p = softmax(e U + u) of SHIFT and of REDUCE, 0 of what is impossible",
     }
 )
+SHIFTED = MappingProxyType(dict.fromkeys(("c", "h"), "[h; c] = E[word] P + p, of the first word of the buffer"))
 EPOCH_FORMULAS = MappingProxyType(
     {
         "loss": "C = -mean log p(label)",
@@ -118,8 +119,8 @@ def _records(moment: Step) -> list[Record]:
         Record(f"stack{t}", f"stack before step {t}", np.array([*map(Tree.to_brackets, moment.stack)], str), "trees"),
     ]
     top = TreeClassifier.leaves if moment.transition == SHIFT else reduce
-    for name, function in (("e", track), ("m", track), ("p", probabilities), ("h", top), ("c", top)):
-        if name == "h":
+    for name, function in (("m", track), ("e", track), ("p", probabilities), ("c", top), ("h", top)):
+        if name == "c":
             made.append(Record(f"transition{t}", f"transition {t}: {moment.name}", float(moment.transition)))
         if name in moment.values:
             formula = f"{name}{t}: {moment.formulas[name]}"
@@ -142,7 +143,7 @@ def reading(
         values: dict[str, Any] = {"buffer": tuple(names), "stack": tuple(map(Tree.from_nested, trees))}
         if cell.tracker:
             e, m = track(cell, buffer, stack, (e, m))
-            values |= {"e": _kept(e), "m": _kept(m)}
+            values |= {"m": _kept(m), "e": _kept(e)}
         if cell.predict:
             values["p"] = view(probabilities(cell, e, buffer, stack))
         if transition == SHIFT:
@@ -153,10 +154,10 @@ def reading(
             stack.append(reduce(cell, left, right, e if cell.tracker else None))
             trees[-2:] = [(trees[-2], trees[-1])]
         h, c = map(_kept, stack[-1])
-        values |= {"transition": transition, "name": NAMES[transition], "h": h, "c": c}
+        values |= {"transition": transition, "name": NAMES[transition], "c": c, "h": h}
         values["trees"] = tuple(map(Tree.from_nested, trees))
         formulas = {name: formula for name, formula in FORMULAS.items() if name in values}
-        formulas |= top_formulas(cell, transition)
+        formulas |= SHIFTED if transition == SHIFT else reduced(multiply=cell.multiply, tracked=cell.tracker > 0)
         functions = moment_functions(cell, transition)
         moments.append(Step("transition", number, MappingProxyType(values), MappingProxyType(formulas), functions))
     return Reading(" ".join(words), moments)
@@ -166,14 +167,13 @@ def _kept(tensor: Tensor) -> np.ndarray:
     return view(tensor.cpu().numpy())
 
 
-def top_formulas(cell: Cell, transition: int) -> dict[str, str]:
-    """Return the equations of the state that a transition puts on the stack."""
-    if transition == SHIFT:
-        return {"h": "[h; c] = E[word] P + p, of the first word of the buffer", "c": "as h"}
-    seen = ["h_left", "h_right", *(["h_left · h_right"] if cell.multiply else []), *(["e"] if cell.tracker else [])]
+def reduced(*, multiply: bool, tracked: bool) -> dict[str, str]:
+    """Return the equations of the state that REDUCE puts on the stack."""
+    seen = ["h_left", "h_right", *(["h_left · h_right"] if multiply else []), *(["e"] if tracked else [])]
+    gates = f"[a; i; f_left; f_right; o] = [{'; '.join(seen)}] W + b"
     return {
-        "c": "c = tanh(a) σ(i) + c_left σ(f_left) + c_right σ(f_right)",
-        "h": f"h = σ(o) tanh(c),  [a; i; f_left; f_right; o] = [{'; '.join(seen)}] W + b",
+        "c": f"c = tanh(a) σ(i) + c_left σ(f_left) + c_right σ(f_right),  {gates}",
+        "h": "h = σ(o) tanh(c)",
     }
 
 
