@@ -21,6 +21,7 @@ const EXAMPLES = [
 export function open({ settings, start, talk, bar, keep }) {
   const model = new Model({ reading: null, moment: 0 });
   const counter = make("span", { className: "count" }), source = sourcePanel();
+  const opening = make("p", { className: "muted" }, say("Opening the model …"));
   const missing = make("section", { className: "card", id: "missing", hidden: true });
   const learning = make("section", { className: "card", id: "learning", hidden: true });
   const trouble = make("p", { className: "warn" });
@@ -31,7 +32,7 @@ export function open({ settings, start, talk, bar, keep }) {
   let frame = null;
   /** @type {any} */
   let about = null;
-  let reading = "", atEnd = true;
+  let reading = "", atEnd = true, wanted = -1, patience = 0;
 
   // -- the sentences ---------------------------------------------------------------------------------------------
   /** @type {Record<string, {area: HTMLTextAreaElement, below: HTMLElement}>} */
@@ -129,7 +130,8 @@ export function open({ settings, start, talk, bar, keep }) {
     atEnd = model.get("moment") === frame?.of;
     if (frame?.learning) return; // until it has learned, playing is learning, and the page alone goes through the steps
     if (frame?.playing) talk.say({ do: "pause" });
-    talk.say({ do: "ask", what: "go", about: { moment: model.get("moment") } });
+    [wanted, patience] = [model.get("moment"), performance.now() + 1000];
+    talk.say({ do: "ask", what: "go", about: { moment: wanted } });
   });
   function counted() {
     const total = model.get("reading")?.steps.length ?? 0;
@@ -140,6 +142,7 @@ export function open({ settings, start, talk, bar, keep }) {
   /** @param {any} now @param {any} first */
   function show(now, first) {
     frame = now;
+    opening.hidden = true;
     missing.hidden = !now.missing;
     room.hidden = Boolean(now.missing);
     if (now.missing) {
@@ -155,7 +158,8 @@ export function open({ settings, start, talk, bar, keep }) {
     showAnswer(now);
     words.textContent = now.vocabulary.length ? now.vocabulary.join(" · ") : say("It learns them with its first pairs.");
     const key = JSON.stringify(now.reading);
-    const moment = now.learning ? (atEnd ? now.of : Math.min(model.get("moment"), now.of)) : now.moment;
+    if (now.moment === wanted || performance.now() > patience) wanted = -1; // until then frames tell of an earlier step
+    const moment = wanted >= 0 ? wanted : now.learning ? (atEnd ? now.of : Math.min(model.get("moment"), now.of)) : now.moment;
     if (key === reading) model.update({ moment });
     else model.update({ reading: now.reading, moment });
     reading = key;
@@ -180,7 +184,7 @@ export function open({ settings, start, talk, bar, keep }) {
   const nodes = [
     make("h1", {}, say("A machine that reads sentences")),
     make("p", { className: "lead" }, say("Words wait in a buffer. SHIFT takes the next one onto the stack; REDUCE makes one of the two uppermost. A tree grows, and at the end one state is left: the sentence. From two of them a small network says what the first tells of the second.")),
-    missing, room,
+    opening, missing, room,
   ];
   room.hidden = true;
   return { nodes, show, answer() {}, close: closing };
