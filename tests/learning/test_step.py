@@ -55,3 +55,17 @@ def test_a_view_is_the_same_memory_and_cannot_be_written():
     assert seen[1] == 2
     assert not seen.flags.writeable
     assert array.flags.writeable
+
+
+def test_shapes_tell_arrays_from_words():
+    step = Step("epoch", 1, {"n": 3, "a": np.zeros((2, 3)), "W": [np.zeros(2), np.zeros((2, 4))], "words": ("a", "b")})
+    assert step.shapes == {"n": (), "a": (2, 3), "W": [(2,), (2, 4)], "words": (2,)}
+
+
+def test_a_step_is_shown_as_html_that_runs_nothing():
+    shown = Step("epoch", 1, {"a": np.ones((2, 3)), "<b>": ("<i>",)}, {"a": "a < b"}, (view,))._repr_html_()
+    assert "a &lt; b" in shown
+    assert "2x3" in shown
+    assert "<b>" not in shown
+    assert "<i>" not in shown
+    assert "def view(array: np.ndarray)" in shown

@@ -1,13 +1,13 @@
-"""Traces and recordings as HTML for notebooks: self-contained, readable on light and on dark paper.
+"""Steps, traces and recordings as HTML for notebooks: self-contained, readable on light and on dark paper.
 
 Text takes the notebook's own colour; cells are tinted with see-through orange (positive) and blue (negative), as
 strong as the value is large, so that one style serves both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,9 +16,10 @@ from pellucid.learning.step import source_of
 
 if TYPE_CHECKING:
     from pellucid.learning.recording import Recording
+    from pellucid.learning.step import Step
     from pellucid.learning.trace import Record, Trace
 
-__all__ = ["recording_html", "trace_html"]
+__all__ = ["framed", "recording_html", "sources_html", "step_html", "trace_html", "values_html"]
 
 STYLE = """<style>
 .pellucid-trace { font: 13px/1.5 system-ui, sans-serif; color: inherit; max-width: 64rem; }
@@ -33,6 +34,8 @@ STYLE = """<style>
 .pellucid-trace table { color: inherit; font: inherit;
   border-collapse: collapse; border: 0; margin: 0; font-variant-numeric: tabular-nums; }
 .pellucid-trace tr { background: none; }
+.pellucid-trace .left td { text-align: left; font-variant-numeric: normal; }
+.pellucid-trace th { color: inherit; text-align: left; padding: .1em .5em; font-weight: 600; border: 0; }
 .pellucid-trace td { color: inherit; text-align: right; padding: .1em .5em; border: 0; }
 .pellucid-trace details { flex-basis: 100%; font-size: .92em; }
 .pellucid-trace summary { cursor: pointer; opacity: .75; }
@@ -44,13 +47,54 @@ MOST = 8
 ORANGE, BLUE = "213, 94, 0", "0, 114, 178"
 
 
+def framed(title: str, body: str) -> str:
+    """Return HTML under a title, with the style that all of it shares."""
+    return f'{STYLE}<div class="pellucid-trace"><h3>{escape(title)}</h3>{body}</div>'
+
+
+def step_html(step: "Step") -> str:
+    """Return a Step as HTML: each value with its formula and shape, and the source of what made them."""
+    title = f"{step.kind} {step.number}"
+    return framed(title, f'{values_html(step)}<div class="value">{sources_html(step.functions)}</div>')
+
+
+def values_html(step: "Step") -> str:
+    """Return a Step's values, each with its formula and shape."""
+    return "".join(
+        f'<div class="value"><div class="formula">{escape(name)} <code>{escape(step.formulas.get(name, ""))}</code>'
+        f'<span class="shape">{escape(_shape(shape))}</span></div>{_value(step[name])}</div>'
+        for name, shape in step.shapes.items()
+    )
+
+
+def sources_html(functions: Iterable[Callable[..., Any]]) -> str:
+    """Return the sources of functions, each under a fold."""
+    return "".join(_source(source_of(function)) for function in functions)
+
+
+def _shape(shape: Any) -> str:
+    if isinstance(shape, list):
+        return ", ".join(map(_shape, shape))
+    return "x".join(map(str, shape))
+
+
+def _value(value: Any) -> str:
+    """Return numbers as tinted cells, a list of arrays one after another, all else as text."""
+    if isinstance(value, list | tuple) and any(isinstance(item, np.ndarray) for item in value):
+        return "".join(map(_value, value))
+    if np.asarray(value).dtype.kind in "fiub":
+        return _numbers(value)
+    words = value if isinstance(value, list | tuple) else [value]
+    return f'<div class="numbers">{escape("   ".join(map(str, words)))}</div>'
+
+
 def trace_html(trace: "Trace") -> str:
     """Return a Trace as HTML: each value with its formula, its shape and the source of what made it."""
     parts = []
     for phase, records in groupby(trace.records, key=lambda record: record.phase):
         parts.append(f"<h4>{escape(_phase(phase))}</h4>")
         parts.extend(_record(record) for record in records)
-    return f'{STYLE}<div class="pellucid-trace"><h3>{escape(trace.title)}</h3>{"".join(parts)}</div>'
+    return framed(trace.title, "".join(parts))
 
 
 def _phase(phase: str) -> str:
@@ -100,11 +144,7 @@ def recording_html(recording: "Recording") -> str:
     names = [name for name in recording.names() if _is_number(recording, name)]
     curves = "".join(_curve(name, recording.formulas.get(name, ""), *recording.curve(name)) for name in names)
     functions = recording[0].functions if len(recording) else ()
-    sources = "".join(_source(source_of(function)) for function in functions)
-    return (
-        f'{STYLE}<div class="pellucid-trace"><h3>{escape(recording.title())}</h3>{curves}'
-        f'<div class="value">{sources}</div></div>'
-    )
+    return framed(recording.title(), f'{curves}<div class="value">{sources_html(functions)}</div>')
 
 
 def _is_number(recording: "Recording", name: str) -> bool:

@@ -41,7 +41,7 @@ class Step:
 
     @property
     def shapes(self) -> dict[str, Any]:
-        """The shape of each value by its name: () for a number, a list of shapes for a list of arrays."""
+        """The shape of each value by its name: () for a number, (n,) for words, a list of shapes for arrays."""
         return {name: _shape_of(value) for name, value in self.values.items()}
 
     def sources(self) -> list[str]:
@@ -57,6 +57,11 @@ class Step:
         parts = [f"{name}={value:.6g}" for name, value in self.values.items() if isinstance(value, float)]
         return f"{self.kind} {self.number}: " + ", ".join(parts)
 
+    def _repr_html_(self) -> str:
+        from pellucid.learning.html import step_html
+
+        return step_html(self)
+
 
 def source_of(function: Callable[..., Any]) -> str:
     """Return the source text of a function, its first line at the margin."""
@@ -64,9 +69,9 @@ def source_of(function: Callable[..., Any]) -> str:
 
 
 def _shape_of(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [np.shape(item) for item in value]
-    return np.shape(value)
+    if not isinstance(value, list | tuple):
+        return np.shape(value)
+    return [np.shape(item) for item in value] if any(isinstance(item, np.ndarray) for item in value) else (len(value),)
 
 
 def _copied(value: Any) -> Any:

@@ -16,7 +16,7 @@ from pellucid.data.sentences import Pair  # noqa: E402
 from pellucid.data.vectors import Vectors  # noqa: E402
 from pellucid.errors import InvalidArgumentError, InvalidDataError, ModelFileError  # noqa: E402
 from pellucid.networks.spinn.examples import batches, both_ways, examples  # noqa: E402
-from pellucid.networks.spinn.machine import machine  # noqa: E402
+from pellucid.networks.spinn.machine import machine, reduce  # noqa: E402
 from pellucid.networks.spinn.model import ENCODERS  # noqa: E402
 from pellucid.saving.file import read_file  # noqa: E402
 from pellucid.spinn import SPINNClassifier, Tree  # noqa: E402
@@ -156,7 +156,59 @@ def test_a_trace_is_shown_as_text_and_as_html_that_runs_nothing(parser):
     assert len(lines) == 2 + 5 + 1 + 3
     assert "<script>" not in trace._repr_html_()
     assert "&lt;script&gt;" in trace._repr_html_()
+    assert "def tree_lstm(" in trace._repr_html_()
     assert trace.__rich__() is not None
+
+
+def test_each_step_of_a_trace_knows_its_formulas_shapes_and_functions(parser):
+    shift, *_, last = parser.trace("every dog runs").moments
+    assert (shift.kind, shift.number, shift.name, last.number, last.name) == ("transition", 1, "SHIFT", 5, "REDUCE")
+    assert last.shapes == {
+        "buffer": (0,), "stack": (2,), "e": (8,), "m": (8,), "p": (2,), "transition": (), "name": (), "h": (12,),
+        "c": (12,), "trees": (1,),
+    }  # fmt: skip
+    assert set(last.formulas) == {"e", "m", "p", "h", "c"}
+    assert shift.formulas["h"].startswith("[h; c] = E[word] P + p")
+    assert [function.__name__ for function in shift.functions] == ["track", "track_lstm", "probabilities", "leaves"]
+    assert "def tree_lstm(left: State, right: State, z: Tensor)" in last.sources()[-1]
+    with pytest.raises(ValueError, match="read-only"):
+        last.h[0] = 1
+    shown = last._repr_html_()
+    assert "c = tanh(a) σ(i) + c_left σ(f_left)" in shown
+    assert "def tree_lstm(" in shown
+
+
+def test_the_formula_of_a_state_names_what_reduce_sees(parser):
+    left, right = (torch.randn(2, 12) for _ in range(2))
+    cell = parser.model_.cell
+    h, _ = reduce(cell, (left[0], left[1]), (right[0], right[1]), torch.zeros(8))
+    given = torch.cat([left[0], right[0], left[0] * right[0], torch.zeros(8)])
+    a, i, f_left, f_right, o = (given @ cell.W + cell.b).chunk(5)
+    c = a.tanh() * i.sigmoid() + left[1] * f_left.sigmoid() + right[1] * f_right.sigmoid()
+    assert torch.allclose(h, o.sigmoid() * c.tanh())
+    last = parser.trace("every dog runs").moments[-1]
+    assert last.formulas["c"].endswith("= [h_left; h_right; h_left · h_right; e] W + b")
+
+
+def test_a_tree_is_followed_where_that_is_asked_for(parser):
+    tree = Tree.left_branching(["not", "every", "small", "cat", "does", "move"])
+    assert parser.trace(tree).tree == parser.parse(tree) != tree
+    trace = parser.trace(tree, parses="given")
+    assert trace.tree == tree
+    assert trace.moments[2].name == "REDUCE"
+    with pytest.raises(InvalidArgumentError, match="parses must be"):
+        parser.trace(tree, parses="own")
+
+
+def test_an_epoch_s_step_knows_its_formulas_and_functions(english):
+    model = small(encoder="spinn", parses="predicted", max_iter=1)
+    (step,) = model.steps(english["train"], labels(english["train"]))
+    assert step.formulas["loss"] == "C = -mean log p(label) - α mean log p(transition)"
+    assert set(step.formulas) <= set(step.values)
+    assert [function.__name__ for function in step.functions] == [
+        "leaves", "track", "track_lstm", "reduce", "tree_lstm", "pair_features", "forward", "learn"
+    ]  # fmt: skip
+    assert all("def " in source for source in step.sources())
 
 
 def test_a_given_tree_is_traced_as_it_is(english):
@@ -164,8 +216,7 @@ def test_a_given_tree_is_traced_as_it_is(english):
     tree = next(iter(english["test"])).premise
     trace = model.trace(tree)
     assert trace.tree == tree
-    assert trace.moments[0].p is None
-    assert trace.moments[0].e is None
+    assert not {"p", "e", "m"} & set(trace.moments[0].values)
     with pytest.raises(InvalidArgumentError, match="finds no parses"):
         model.trace("a dog runs")
     with pytest.raises(InvalidArgumentError, match="trace shows how trees are read"):

@@ -7,8 +7,35 @@ from pathlib import Path
 
 import pytest
 
+import pellucid
+
 sys.path.insert(0, str(Path(__file__).parent))
 from studio_page import TOKEN, Studio
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept(tmp_path_factory):
+    """Keep a small model for the room of sentences, trained when a test first opens it; the user's own is let be."""
+    from pellucid.experiments import inference
+
+    path = tmp_path_factory.mktemp("kept") / "inference.pellucid"
+
+    def small():
+        if not path.exists():
+            model = inference.network(0).set_params(
+                hidden=16, embedding=12, tracker=8, mlp=16, batch_size=32, max_iter=4
+            )
+            sizes = {"train": 1200, "validation": 60, "test": 60}
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(inference, "SIZES", sizes)
+                for _ in inference.training(model, inference.pairs(0)):
+                    pass
+            pellucid.save(model, path)
+        return path
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inference, "model_file", small)
+        yield path
 
 
 @pytest.fixture(scope="session")

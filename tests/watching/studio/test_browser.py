@@ -4,9 +4,12 @@ import io
 import shutil
 import time
 from contextlib import contextmanager, redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from pellucid.experiments import inference
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -14,8 +17,14 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here"),
     pytest.mark.xdist_group("browser"),
 ]
-ROOMS = ("neuron", "playground", "hopfield")
+ROOMS = ("neuron", "playground", "hopfield", *(["sentences"] if find_spec("torch") else []))
 AXE = Path(__file__).parents[3] / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def model_at_hand(kept):
+    if find_spec("torch"):
+        inference.model_file()  # now, and not when a page waits for it
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +221,133 @@ def test_a_letter_is_painted_over_stored_corrupted_and_recalled(visit):
     assert page.get_attribute(".pellucid-pad", "aria-label") == painted
     energy = float(page.inner_text("#energy").replace("−", "-"))
     assert float(script(page).split("energy ")[1].split()[0]) == pytest.approx(energy, abs=0.006)
+
+
+def standing(page):
+    """Return what a person sees of the machine: the sentence that is told, stack and buffer, and the step."""
+    picture = page.get_attribute(".pellucid-scroll svg", "aria-label")
+    return page.inner_text(".pellucid-told"), picture, page.inner_text(".pellucid-count")
+
+
+def test_a_sentence_is_read_step_by_step_forwards_and_backwards(visit):
+    page = visit("sentences")
+    page.fill("#premise", "( ( every dog ) runs )")
+    page.press("#premise", "Enter")
+    until(page, "document.querySelector('.pellucid-count').textContent === 'step 0 of 5'")
+    assert standing(page)[1] == "Stack, from its top: –. Buffer: every dog runs."
+    assert page.locator(".pellucid-on-stack").count() == 0
+    page.click("#step")
+    until(page, "document.querySelector('#count').textContent === '1'")
+    assert standing(page) == (
+        "SHIFT: “every” goes from the buffer onto the stack.", "Stack, from its top: “every”. Buffer: dog runs.",
+        "step 1 of 5",
+    )  # fmt: skip
+    for _ in range(2):
+        page.click(".pellucid-steps button >> nth=1")
+    until(page, "document.querySelector('#count').textContent === '3'")
+    told, picture, _ = standing(page)
+    assert told == "REDUCE: “every” and “dog” become one state."
+    assert picture == "Stack, from its top: “every dog”. Buffer: runs."
+    assert page.locator(".pellucid-on-stack").count() == 1
+    assert page.locator("path.pellucid-new").count() == 1
+    taken = page.locator(".pellucid-p.pellucid-taken").inner_text()
+    assert 0.5 < float(taken.split()[0]) <= 1
+    page.click(".pellucid-steps button >> nth=0")
+    until(page, "document.querySelector('#count').textContent === '2'")
+    assert standing(page)[1] == "Stack, from its top: “dog”, “every”. Buffer: runs."
+    page.click("#step")  # the machine itself was taken back
+    until(page, "document.querySelector('#count').textContent === '3'")
+    page.locator(".bar input[type=range]").evaluate(
+        "e => { e.value = e.max; e.dispatchEvent(new Event('input')); e.dispatchEvent(new Event('change')); }"
+    )
+    page.click("#play")
+    until(page, "document.querySelector('#count').textContent === '5'")
+    assert standing(page)[0].endswith("One state is left: the sentence.")
+    assert page.inner_text(".pellucid-subtitle") == "The given parse: the same."
+    shares = [float(share.split()[0]) for share in page.locator(".likely .share").all_inner_texts()]
+    assert sum(shares) == pytest.approx(100, abs=0.2)
+    lines = script(page).splitlines()
+    assert lines[0] == "every dog runs"
+    assert lines[4].split("  ")[0] == "3"
+    assert [round(100 * float(line.split()[1]), 1) for line in lines[-3:]] == shares
+
+
+def test_formulas_and_source_of_a_step_stand_beside_its_numbers(visit):
+    page = visit("sentences")
+    page.click("#step")
+    page.click("details.step summary")
+    until(page, "document.querySelectorAll('details.step pre').length > 2")
+    text = page.inner_text("details.step")
+    assert "e = σ(o) tanh(m)" in text
+    assert "def track_lstm(" in text
+    assert "def tree_lstm(" not in text  # a SHIFT computes none
+    page.evaluate("document.querySelector('.pellucid-steps input').focus()")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    until(page, "document.querySelector('#count').textContent === '4'")
+    assert "def tree_lstm(" in page.inner_text("details.step")
+    label = page.get_attribute(".pellucid-steps input", "aria-valuetext")
+    assert label == "step 4 of 7. REDUCE: “big” and “dog” become one state."
+
+
+def test_an_unknown_word_and_a_bracket_too_many_are_said_beside_the_sentence(visit):
+    page = visit("sentences")
+    page.fill("#hypothesis", "every unicorn runs")
+    page.press("#hypothesis", "Enter")
+    until(page, "document.querySelector('#hypothesis-below').textContent.includes('Unknown: unicorn.')")
+    assert "this is a guess" in page.inner_text("#verdict")
+    page.fill("#hypothesis", "( every dog ) )")
+    page.press("#hypothesis", "Enter")
+    until(page, "document.querySelector('#hypothesis').getAttribute('aria-invalid') === 'true'")
+    assert "position" in page.inner_text("#hypothesis-below")
+    assert page.inner_text("#verdict") == "It needs two sentences."
+
+
+def test_two_parses_are_set_against_each_other(visit):
+    page = visit("sentences")
+    page.fill("#premise", "( ( ( every big ) dog ) runs )")
+    page.press("#premise", "Enter")
+    until(page, "document.querySelector('.pellucid-subtitle').textContent.includes('1 of 3 phrases')")
+    assert "Its own parse is another: ( ( every ( big dog ) ) runs )" in page.inner_text("#premise-below")
+    page.locator(".row.two select").nth(1).select_option("given")
+    until(page, "document.querySelector('.pellucid-subtitle').textContent.startsWith('The model')")
+    link = page.url
+    page.goto("about:blank")
+    page.goto(link)
+    page.wait_for_selector("#room[data-ready]")
+    assert page.input_value("#premise") == "( ( ( every big ) dog ) runs )"
+    assert page.locator(".row.two select").nth(1).input_value() == "given"
+
+
+def test_where_nothing_is_kept_it_learns_in_the_room(visit, monkeypatch, tmp_path):
+    monkeypatch.setattr(inference, "SIZES", {"train": 300, "validation": 60, "test": 30})
+    monkeypatch.setattr(inference, "EPOCHS", 3)
+    path = tmp_path / "inference.pellucid"
+    monkeypatch.setattr(inference, "model_file", lambda: path)
+    page = visit("sentences")
+    assert "It has not learned yet. Press Play" in page.inner_text("#learning")
+    page.click("#step")
+    until(page, "document.querySelector('#count').textContent === '1'", timeout=60)
+    assert "Epoch 1 of 3" in page.inner_text("#learning")
+    assert page.inner_text(".pellucid-count") == "step 7 of 7"
+    assert page.inner_text("#play") == "Play"
+    page.click("#play")
+    until(page, "document.querySelector('#learning').hidden", timeout=60)
+    assert path.exists()
+    assert page.inner_text("#count") == "0"
+    page.click("#step")
+    until(page, "document.querySelector('#count').textContent === '1'")
+
+
+def test_without_torch_the_room_says_so_and_the_others_work(visit, monkeypatch):
+    from pellucid.watching.studio.rooms import sentences
+
+    monkeypatch.setattr(sentences, "find_spec", lambda name: None)
+    page = visit("sentences")
+    assert "pip install 'pellucid[torch]'" in page.inner_text("#missing")
+    assert not page.is_visible("#premise")
+    page.click("a[href='#neuron']")
+    until(page, "document.querySelector('#answer') !== null")
 
 
 def test_a_link_restores_the_room(visit, chromium, studio):

@@ -43,7 +43,7 @@ def test_what_is_no_message_is_refused_in_a_sentence(text, sentence):
         ({"do": "exec"}, "do must be one of ack, ping"),
         ({"do": ["play"]}, "got a list"),
         ({"do": "play", "code": "import os"}, "must not hold 'code'"),
-        ({"do": "open", "room": "../neuron"}, "room must be one of neuron, playground, hopfield"),
+        ({"do": "open", "room": "../neuron"}, "room must be one of neuron, playground, hopfield, sentences"),
         ({"do": "speed", "speed": 1e9}, "speed must be a number from 0.1 to 100000"),
         ({"do": "speed", "frames": 1000}, "frames must be a whole number from 1 to 60"),
         ({"do": "ask", "what": "eval"}, "what must be one of export"),
@@ -69,6 +69,8 @@ OVER = {
     "another case": ("neuron", {"case": [[1]]}, "case must have 3 inputs"),
     "one class for a neuron": ("neuron", {"y": [1, 1, 1, 1]}, "y must hold two classes"),
     "halves": ("hopfield", {"start": [[0.5] * 100]}, "start must hold -1 and 1 only"),
+    "a sentence of a million words": ("sentences", {"premise": "a " * 10**6}, "premise must be a text of at most 1000"),
+    "a sentence that is none": ("sentences", {"hypothesis": 3}, "hypothesis must be a text of at most 1000 characters"),
     "many patterns": ("hopfield", {"patterns": [[1] * 100] * 15}, "patterns must be a list of 1 to 14"),
 }
 
@@ -104,7 +106,7 @@ def malformed(count):
     """Yield messages that are nearly right, and such as are not at all, the same ones at every run."""
     rng = random.Random(0)
     kinds = ["ack", "ping", "open", "play", "pause", "step", "speed", "ask", "run", "", None, 7, [], {}]
-    rooms = ["neuron", "playground", "hopfield", "<script>alert(1)</script>", "../../etc", None, 3]
+    rooms = ["neuron", "playground", "hopfield", "sentences", "<script>alert(1)</script>", "../../etc", None, 3]
     values = [None, -1, 1e308, 2**70, "x" * 1000, [], {}, [[]], True, "__import__('os')", [1] * 2000, {"a": {"b": {}}}]
     names = [
         "X",
@@ -120,6 +122,8 @@ def malformed(count):
         "start",
         "__class__",
         "activation",
+        "premise",
+        "shown",
     ]
     for _ in range(count):
         way = rng.randrange(5)

@@ -135,7 +135,7 @@ def test_a_stored_letter_comes_back_and_is_called_so():
     assert header["energy"] == pytest.approx(network.energy(patterns[:1])[0])
 
 
-@pytest.mark.parametrize("room", ["neuron", "playground", "hopfield"])
+@pytest.mark.parametrize("room", ["neuron", "playground", "hopfield", "sentences"])
 def test_each_room_gives_formulas_and_the_source_of_what_runs(room):
     made = open_room(room, {})
     made.frame()

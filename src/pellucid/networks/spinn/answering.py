@@ -10,14 +10,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from pellucid.data.vocabulary import Vocabulary
 from pellucid.errors import InvalidArgumentError, InvalidDataError
+from pellucid.learning.estimator import check_choice
 from pellucid.learning.threads import limited_threads
 from pellucid.networks.spinn.examples import Sentence, chosen, examples, sentence, sides
 from pellucid.networks.spinn.model import TREE_ENCODERS, TreeClassifier
+from pellucid.networks.spinn.tracing import Reading, reading
 from pellucid.trees import Tree
 
 __all__ = ["Answers", "one_thread"]
 
 AT_ONCE = 512  # examples that are predicted together
+PARSES = ("given", "predicted")
 
 
 class Answers:
@@ -101,17 +104,20 @@ class Answers:
                 taken += self.model_.encode(batch, self.beam)[2] or []
         return [Tree(one.words, steps) for one, steps in zip(found, taken, strict=True)]
 
-    def trace(self, sentence: Any) -> Any:
-        """Return how one sentence is read, a record for every value of every step: see ``tracing.Reading``."""
-        from pellucid.networks.spinn.tracing import reading
+    def trace(self, sentence: Any, *, parses: str | None = None) -> Reading:
+        """Return how one sentence is read, a record for every value of every step: see ``tracing.Reading``.
 
+        A model that finds its own parses reads by them; ``parses="given"`` lets it follow those of a Tree.
+        """
         check_is_fitted(self)
+        parses = ("predicted" if self._built["predict"] else "given") if parses is None else parses
+        check_choice("parses", parses, PARSES)
         if self.encoder not in TREE_ENCODERS:
             raise InvalidArgumentError(
                 f"trace shows how trees are read ({', '.join(TREE_ENCODERS)}), and the encoder is {self.encoder!r}"
             )
         own = _single(sentence, "the sentence")
-        if own.transitions is None or self._built["predict"]:
+        if own.transitions is None or parses == "predicted":
             tree = self.parse(sentence)
             own = Sentence(tree.words, tree.transitions)
         return reading(self.model_, self.model_.cell, own.words, self.vocabulary_.indices(own.words), own.transitions)

@@ -26,10 +26,11 @@ from pellucid.learning.estimator import (
     unchanged_by_errors,
 )
 from pellucid.learning.step import Step
-from pellucid.networks.spinn.answering import Answers, one_thread
+from pellucid.networks.spinn.answering import PARSES, Answers, one_thread
 from pellucid.networks.spinn.examples import Sentence, both_ways, examples, node_labels, sides, words_of
 from pellucid.networks.spinn.model import ENCODERS, FEATURES, TREE_ENCODERS, TreeClassifier
 from pellucid.networks.spinn.objective import Material, Objective
+from pellucid.networks.spinn.tracing import epoch_formulas, epoch_functions
 from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.averaging import Average
 from pellucid.scaling.checkpoint import agree
@@ -40,7 +41,6 @@ __all__ = ["SPINNClassifier"]
 
 SOLVERS = ("adamw", "rmsprop")
 SCHEDULES = ("cosine", "constant", "step")
-PARSES = ("given", "predicted")
 SIZES = ("hidden", "embedding", "tracker", "mlp", "batch_size", "max_iter", "beam", "min_count", "step_size")
 OWN = ("verbose", "device", "vectors")  # parameters in which processes of one training may differ
 FRACTIONS = ("dropout_embedding", "dropout", "word_dropout", "averaging")
@@ -463,7 +463,8 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             values |= {"validation_loss": loss, "validation_score": score}
             self.validation_loss_curve_ = [*(self.validation_loss_curve_ or []), loss]
             self.validation_scores_ = [*(self.validation_scores_ or []), score]
-        return Step("epoch", number, MappingProxyType(values))
+        formulas = epoch_formulas(values, predict=self._built["predict"])
+        return Step("epoch", number, MappingProxyType(values), formulas, epoch_functions(self.model_))
 
     def _held_out(self, found: list[tuple[Sentence, ...]], targets: np.ndarray) -> tuple[float, float]:
         """Return loss and accuracy on what is held out; of several processes the first judges, and tells the others."""

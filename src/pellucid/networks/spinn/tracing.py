@@ -1,88 +1,75 @@
 """How one sentence is read, step by step: buffer, stack, tracker, the transition and its probability, the tree."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from pellucid.language import say
+from pellucid.learning.html import framed, sources_html, values_html
+from pellucid.learning.step import Step, view
 from pellucid.learning.trace import Record, Trace
-from pellucid.networks.spinn.machine import REDUCE, SHIFT, Cell, State, reduce, track
-from pellucid.networks.spinn.model import Side, TreeClassifier
+from pellucid.networks.spinn.machine import SHIFT, Cell, State, possible, reduce, track, track_lstm, tree_lstm
+from pellucid.networks.spinn.model import Side, TreeClassifier, pair_features
+from pellucid.scaling.loop import learn
 from pellucid.trees import Nested, Tree
 
-__all__ = ["Moment", "Reading", "reading"]
+__all__ = ["FORMULAS", "Reading", "epoch_formulas", "epoch_functions", "probabilities", "reading", "reduced"]
 
 SHOWN_WORDS = 6  # of the buffer, in one line
+NAMES = ("SHIFT", "REDUCE")
+AXES = {"e": "T", "m": "T", "p": "2", "h": "H", "c": "H"}
+FORMULAS = MappingProxyType(
+    {
+        "m": "m = tanh(g) σ(i) + m σ(f),  [g; i; f; o] = [h_buffer; h_top; h_second; e] V + d",
+        "e": "e = σ(o) tanh(m)",
+        "p": "p = softmax(e U + u) of SHIFT and of REDUCE, 0 of what is impossible",
+    }
+)
+SHIFTED = MappingProxyType(dict.fromkeys(("c", "h"), "[h; c] = E[word] P + p, of the first word of the buffer"))
+EPOCH_FORMULAS = MappingProxyType(
+    {
+        "loss": "C = -mean log p(label)",
+        "gradient_norm": "the largest ‖∂C/∂θ‖ of the epoch",
+        "validation_loss": "-mean log p(label), of what is held out",
+        "validation_score": "share of right labels, of what is held out",
+    }
+)
 
 
-class Moment:
-    """One step: what stood before it (``buffer``, ``stack``), what was done (``transition``), what stands after it.
-
-    ``e`` and ``m`` (T,) are the tracker's state, None without one; ``p`` (2,) the probabilities of SHIFT and REDUCE,
-    None where none are predicted; ``trees`` is the stack after the step, as trees; ``h`` and ``c`` (H,) its top.
-    """
-
-    def __init__(
-        self, number: int, buffer: Sequence[str], stack: Sequence[Nested], transition: int, after: Sequence[Nested],
-        tracked: tuple[Any, Any] | None, p: np.ndarray | None, top: State,
-    ) -> None:  # fmt: skip
-        self.number, self.buffer, self.transition = number, tuple(buffer), transition
-        self.stack = tuple(Tree.from_nested(tree) for tree in stack)
-        self.trees = tuple(Tree.from_nested(tree) for tree in after)
-        self.e: np.ndarray | None = None if tracked is None else tracked[0].cpu().numpy()
-        self.m: np.ndarray | None = None if tracked is None else tracked[1].cpu().numpy()
-        self.p = p
-        self.h, self.c = (value.cpu().numpy() for value in top)
-
-    @property
-    def name(self) -> str:
-        """SHIFT or REDUCE."""
-        return "REDUCE" if self.transition == REDUCE else "SHIFT"
-
-    def records(self) -> list[Record]:
-        """Return its values as records, their names ending in the number of the step."""
-        t = self.number
-        made = [
-            Record(f"buffer{t}", f"buffer before step {t}", np.array(self.buffer, str), "words"),
-            Record(f"stack{t}", f"stack before step {t}", np.array([*map(Tree.to_brackets, self.stack)], str), "trees"),
-        ]
-        if self.e is not None and self.m is not None:
-            made += [
-                Record(f"e{t}", f"e{t} = σ(o) tanh(m{t})", self.e, "T"),
-                Record(f"m{t}", f"m{t} = tanh(g) σ(i) + m{t - 1} σ(f)", self.m, "T"),
-            ]
-        if self.p is not None:
-            made.append(Record(f"p{t}", f"p{t} = softmax(e{t} U + u), of SHIFT and REDUCE", self.p, "2"))
-        return [
-            *made,
-            Record(f"transition{t}", f"transition {t}: {self.name}", float(self.transition)),
-            Record(f"h{t}", f"h{t}, the new top of the stack", self.h, "H"),
-            Record(f"c{t}", f"c{t}, its memory", self.c, "H"),
-        ]
-
-    def row(self) -> tuple[str, str, str, str, str]:
-        """Return number, stack, buffer, transition and probability as text."""
-        stack = "  ".join(tree.to_brackets() for tree in self.stack)
-        buffer = " ".join(self.buffer[:SHOWN_WORDS]) + (" …" if len(self.buffer) > SHOWN_WORDS else "")
-        p = "" if self.p is None else f"{self.p[self.transition]:.3f}"
-        return str(self.number), stack, buffer, self.name, p
+def probabilities(cell: Cell, e: Tensor, buffer: Sequence[Any], stack: Sequence[Any]) -> np.ndarray:
+    """Return p (2,) of SHIFT and of REDUCE, float64, from what the tracker knows, e (T,)."""
+    logits = (e @ cell.U + cell.u).double()  # (2,)
+    impossible = torch.tensor([not can for can in possible(buffer, stack)], device=logits.device)
+    return logits.masked_fill(impossible, -torch.inf).softmax(0).cpu().numpy()
 
 
 class Reading(Trace):
-    """A Trace of one sentence: ``moments``, one a step, and the ``tree`` that they make.
+    """A Trace of one sentence: ``moments``, a Step for each transition, and the ``tree`` that they make.
 
-    ``trace["p3"]`` and the like are the records' values; printed, it is a line a step and the tree.
+    A moment's values are what stood before it, ``buffer`` (words) and ``stack`` (trees); what the tracker made of
+    them, ``e`` and ``m`` (T,), where there is one, and ``p`` (2,), the probabilities of SHIFT and REDUCE, where they
+    are predicted; what was done, ``transition`` and its ``name``; and what stands after it: ``trees``, the stack, and
+    ``h`` and ``c`` (H,), its top. ``trace["p3"]`` and the like are the records' values; printed, it is a line a step
+    and the tree.
     """
 
-    def __init__(self, title: str, moments: Sequence[Moment]) -> None:
-        super().__init__(title, [record for moment in moments for record in moment.records()])
+    def __init__(self, title: str, moments: Sequence[Step]) -> None:
+        super().__init__(title, [record for moment in moments for record in _records(moment)])
         self.moments = tuple(moments)
-        self.tree = moments[-1].trees[0]
+        self.tree: Tree = moments[-1].trees[0]
+
+    def rows(self) -> list[tuple[str, str, str, str, str]]:
+        """Return the number, stack, buffer, transition and probability of each step as text, below their names."""
+        names = (say("step"), say("stack"), say("buffer"), say("transition"), "p")
+        return [names, *map(_row, self.moments)]
 
     def __str__(self) -> str:
-        rows = [("step", "stack", "buffer", "transition", "p"), *(moment.row() for moment in self.moments)]
+        rows = self.rows()
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         return "\n".join([self.title, *lines, "", self.tree.draw()])
@@ -92,22 +79,53 @@ class Reading(Trace):
         from rich.table import Table
         from rich.text import Text
 
+        names, *rows = self.rows()
         table = Table(title=Text(self.title))
-        for heading in ("step", "stack", "buffer", "transition", "p"):
-            table.add_column(heading, justify="right" if heading in ("step", "p") else "left")
-        for moment in self.moments:
-            table.add_row(*map(Text, moment.row()))
+        for column, heading in enumerate(names):
+            table.add_column(heading, justify="right" if column in (0, 4) else "left")
+        for row in rows:
+            table.add_row(*map(Text, row))
         return Group(table, Text(self.tree.draw()))
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in moment.row()) + "</tr>" for moment in self.moments
+        names, *rows = self.rows()
+        head = "".join(f"<th>{escape(name)}</th>" for name in names)
+        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        folds = "".join(
+            f"<details><summary>{escape(f'{names[0]} {moment.number}: {moment.name}')}</summary>"
+            f"{values_html(moment)}</details>"
+            for moment in self.moments
         )
-        return (
-            f"<table><caption>{escape(self.title)}</caption><thead><tr><th>step</th><th>stack</th><th>buffer</th>"
-            f"<th>transition</th><th>p</th></tr></thead><tbody>{rows}</tbody></table>"
-            f"<pre>{escape(self.tree.draw())}</pre>"
+        functions = dict.fromkeys(function for moment in self.moments for function in moment.functions)
+        return framed(
+            self.title,
+            f'<table class="left"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+            f"<pre>{escape(self.tree.draw())}</pre>{folds}<div class='value'>{sources_html(functions)}</div>",
         )
+
+
+def _row(moment: Step) -> tuple[str, str, str, str, str]:
+    stack = "  ".join(tree.to_brackets() for tree in moment.stack)
+    buffer = " ".join(moment.buffer[:SHOWN_WORDS]) + (" …" if len(moment.buffer) > SHOWN_WORDS else "")
+    p = f"{moment.p[moment.transition]:.3f}" if "p" in moment.values else ""
+    return str(moment.number), stack, buffer, moment.name, p
+
+
+def _records(moment: Step) -> list[Record]:
+    """Return a step's values as records, their names ending in its number."""
+    t = moment.number
+    made = [
+        Record(f"buffer{t}", f"buffer before step {t}", np.array(moment.buffer, str), "words"),
+        Record(f"stack{t}", f"stack before step {t}", np.array([*map(Tree.to_brackets, moment.stack)], str), "trees"),
+    ]
+    top = TreeClassifier.leaves if moment.transition == SHIFT else reduce
+    for name, function in (("m", track), ("e", track), ("p", probabilities), ("c", top), ("h", top)):
+        if name == "c":
+            made.append(Record(f"transition{t}", f"transition {t}: {moment.name}", float(moment.transition)))
+        if name in moment.values:
+            formula = f"{name}{t}: {moment.formulas[name]}"
+            made.append(Record(f"{name}{t}", formula, moment[name], AXES[name], function=function))
+    return made
 
 
 @torch.no_grad()
@@ -122,13 +140,12 @@ def reading(
     e = m = cell.d.new_zeros(cell.tracker)
     moments = []
     for number, transition in enumerate(transitions.tolist(), 1):
-        before, left_over, p = list(trees), list(names), None
+        values: dict[str, Any] = {"buffer": tuple(names), "stack": tuple(map(Tree.from_nested, trees))}
         if cell.tracker:
             e, m = track(cell, buffer, stack, (e, m))
+            values |= {"m": _kept(m), "e": _kept(e)}
         if cell.predict:
-            logits = (e @ cell.U + cell.u).double()
-            impossible = [not buffer, len(stack) < 2]
-            p = logits.masked_fill(torch.tensor(impossible, device=logits.device), -torch.inf).softmax(0).cpu().numpy()
+            values["p"] = view(probabilities(cell, e, buffer, stack))
         if transition == SHIFT:
             stack.append(buffer.pop(0))
             trees.append(names.pop(0))
@@ -136,6 +153,52 @@ def reading(
             right, left = stack.pop(), stack.pop()
             stack.append(reduce(cell, left, right, e if cell.tracker else None))
             trees[-2:] = [(trees[-2], trees[-1])]
-        tracked = (e, m) if cell.tracker else None
-        moments.append(Moment(number, left_over, before, transition, trees, tracked, p, stack[-1]))
+        h, c = map(_kept, stack[-1])
+        values |= {"transition": transition, "name": NAMES[transition], "c": c, "h": h}
+        values["trees"] = tuple(map(Tree.from_nested, trees))
+        formulas = {name: formula for name, formula in FORMULAS.items() if name in values}
+        formulas |= SHIFTED if transition == SHIFT else reduced(multiply=cell.multiply, tracked=cell.tracker > 0)
+        functions = moment_functions(cell, transition)
+        moments.append(Step("transition", number, MappingProxyType(values), MappingProxyType(formulas), functions))
     return Reading(" ".join(words), moments)
+
+
+def _kept(tensor: Tensor) -> np.ndarray:
+    return view(tensor.cpu().numpy())
+
+
+def reduced(*, multiply: bool, tracked: bool) -> dict[str, str]:
+    """Return the equations of the state that REDUCE puts on the stack."""
+    seen = ["h_left", "h_right", *(["h_left · h_right"] if multiply else []), *(["e"] if tracked else [])]
+    gates = f"[a; i; f_left; f_right; o] = [{'; '.join(seen)}] W + b"
+    return {
+        "c": f"c = tanh(a) σ(i) + c_left σ(f_left) + c_right σ(f_right),  {gates}",
+        "h": "h = σ(o) tanh(c)",
+    }
+
+
+def moment_functions(cell: Cell, transition: int) -> tuple[Callable[..., Any], ...]:
+    """Return the functions that a transition goes through, in their order."""
+    made: tuple[Callable[..., Any], ...] = (track, track_lstm) if cell.tracker else ()
+    if cell.predict:
+        made += (probabilities,)
+    return (*made, TreeClassifier.leaves) if transition == SHIFT else (*made, reduce, tree_lstm)
+
+
+def epoch_formulas(values: Iterable[str], *, predict: bool) -> Mapping[str, str]:
+    """Return the equations behind the values of an epoch's Step."""
+    formulas = {name: EPOCH_FORMULAS[name] for name in values if name in EPOCH_FORMULAS}
+    if predict:
+        formulas["loss"] += " - α mean log p(transition)"
+    return MappingProxyType(formulas)
+
+
+def epoch_functions(model: TreeClassifier) -> tuple[Callable[..., Any], ...]:
+    """Return the readable functions that an epoch of training runs; the compiled ones are held equal to them."""
+    made: tuple[Callable[..., Any], ...] = (TreeClassifier.leaves,)
+    if model.cell is not None:
+        made += (track, track_lstm) if model.cell.tracker else ()
+        made += (reduce, tree_lstm)
+    if model.sides == 2:
+        made += (pair_features,)
+    return (*made, TreeClassifier.forward, learn)

@@ -117,7 +117,10 @@ class Job(threading.Thread):
             self._show()
         elif self.room is not None and do == "ask":
             header, arrays = self.room.ask(wish["what"], wish["about"])
-            self._emit(header | {"reply": wish["what"]}, arrays)
+            if header or arrays:
+                self._emit(header | {"reply": wish["what"]}, arrays)
+            else:
+                self._show()  # what was asked for is to be seen
 
     def _advance(self, _: None) -> None:
         """Run the steps that are due, for at most the time of one frame, and show where they led."""

@@ -4,7 +4,7 @@ import { Talk } from "./talk.js";
 import { make, say, speak } from "./views/paint.js";
 
 /** @type {Record<string, () => Promise<any>>} */
-const ROOMS = { neuron: () => import("./rooms/neuron.js"), playground: () => import("./rooms/playground.js"), hopfield: () => import("./rooms/hopfield.js") };
+const ROOMS = { neuron: () => import("./rooms/neuron.js"), playground: () => import("./rooms/playground.js"), hopfield: () => import("./rooms/hopfield.js"), sentences: () => import("./rooms/sentences.js") };
 
 const place = /** @type {HTMLElement} */ (document.getElementById("room"));
 const live = /** @type {HTMLElement} */ (document.getElementById("live"));
@@ -64,6 +64,11 @@ function start(changed = {}, play = playing) {
   talk.say({ do: "open", room: name, settings, play });
   setPlaying(play);
 }
+/** Remember what was changed within the room that is open. @param {any} changed */
+function keep(changed) {
+  settings = { ...settings, ...changed };
+  remember();
+}
 function sendSpeed() {
   talk.say({ do: "speed", speed: SPEEDS[speed], frames: 60 });
 }
@@ -89,7 +94,7 @@ function setPlaying(now) {
   if (knob) knob.textContent = now ? say("Pause") : say("Play");
 }
 
-/** The bar that every room has. @param {Node} counter @param {number} usual the seed where none was chosen @param {() => boolean} [ended] whether playing means starting anew */
+/** The bar that every room has. @param {Node} counter @param {number | null} usual the seed where none was chosen; null: the room has none @param {() => boolean} [ended] whether playing means starting anew */
 function bar(counter, usual, ended = () => false) {
   const play = button(playing ? say("Pause") : say("Play"), () => {
     if (!playing && ended()) return start({}, true);
@@ -103,7 +108,7 @@ function bar(counter, usual, ended = () => false) {
   return make("div", { className: "bar", role: "group", "aria-label": say("Run") },
     play, step, button(say("Reset"), () => start({}, false), { id: "reset" }),
     slider(say("Speed"), { low: 0, high: SPEEDS.length - 1, step: 1, value: speed }, (value) => { speed = value; sendSpeed(); }, speedWords),
-    seed(say("Seed"), settings.seed ?? usual, (value) => start({ seed: value })), counter,
+    ...(usual === null ? [] : [seed(say("Seed"), settings.seed ?? usual, (value) => start({ seed: value }))]), counter,
     button(say("Export Python"), () => talk.say({ do: "ask", what: "export" }), { id: "export" }),
     button(say("Copy link"), copyLink));
 }
@@ -128,7 +133,7 @@ function showScript(script) {
 }
 
 function buildTop() {
-  const titles = { neuron: say("Neuron"), playground: say("Playground"), hopfield: say("Hopfield network") };
+  const titles = { neuron: say("Neuron"), playground: say("Playground"), hopfield: say("Hopfield network"), sentences: say("Sentences") };
   const tabs = Object.entries(titles).map(([key, title]) =>
     make("a", { className: "tab", href: `#${key}`, ...(key === name ? { "aria-current": "page" } : {}) }, title));
   const themes = choice(say("Appearance"), [["", say("as the system")], ["light", say("light")], ["dark", say("dark")]], theme, (value) => {
@@ -160,7 +165,7 @@ async function listen() {
 function build() {
   buildTop();
   room?.close();
-  room = module.open({ settings, start, talk, bar, tell });
+  room = module.open({ settings, start, talk, bar, tell, keep });
   place.replaceChildren(...room.nodes);
   setPlaying(playing);
   if (frame) show();
@@ -171,6 +176,7 @@ let module = null;
 async function enter() {
   recall();
   module = await ROOMS[name]();
+  speed = module.SPEED ?? 4;
   frame = null;
   playing = false;
   build();

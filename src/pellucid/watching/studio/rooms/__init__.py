@@ -26,7 +26,10 @@ class Room(Protocol):
         """Return what does not change: formulas and sources."""
 
     def ask(self, what: str, about: Any) -> Answer:
-        """Return the answer to a question of the page's; raise InvalidArgumentError for one that is none."""
+        """Return the answer to a question of the page's; raise InvalidArgumentError for one that is none.
+
+        An empty answer is a wish that was granted: the next frame shows it.
+        """
 
 
 def open_room(name: str, settings: Any) -> Room:

@@ -1,0 +1,162 @@
+"""The room of sentences: what is read is what the library reads, and learning goes on an epoch at a time."""
+
+import contextlib
+import io
+from importlib.machinery import ModuleSpec
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import pellucid
+from pellucid.errors import InvalidArgumentError, PellucidError
+from pellucid.experiments import inference
+from pellucid.spinn import Tree
+from pellucid.watching.studio.rooms import open_room, sentences
+
+PLAIN = {"premise": "every big dog runs", "hypothesis": "Some animal does not sleep"}
+WRONG = "( ( ( every big ) dog ) runs )"
+
+
+def printed(text):
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        exec(compile(text, "script.py", "exec"), {"__name__": "__main__"})
+    return shown.getvalue()
+
+
+def opened(**settings):
+    return open_room("sentences", settings)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return pellucid.load(inference.model_file())
+
+
+def test_it_reads_as_the_kept_model_does(model):
+    room = opened(**PLAIN)
+    header, _ = room.frame()
+    trace = model.trace(PLAIN["premise"])
+    assert (header["moment"], header["of"], header["learning"], header["kept"]) == (0, 7, None, True)
+    assert header["reading"]["transitions"] == trace.tree.transitions.tolist()
+    for step, moment in zip(header["reading"]["steps"], trace.moments, strict=True):
+        for name in ("e", "m", "p", "h", "c"):
+            np.testing.assert_allclose(step["values"][name], moment[name], rtol=0, atol=1e-6)
+            assert step["shapes"][name] == list(moment[name].shape)
+        assert step["formulas"] == dict(moment.formulas)
+        assert set(step["functions"]) <= set(room.about()["sources"])
+    assert np.array_equal(header["likely"], model.predict_proba([tuple(PLAIN.values())])[0])
+    assert header["labels"] == ["contradiction", "entailment", "neutral"]
+    assert header["sentences"]["premise"]["found"] == str(trace.tree)
+    assert header["reading"]["compared"] is None
+
+
+def test_it_goes_forwards_and_to_any_step():
+    room = opened()
+    assert [room.advance() for _ in range(8)] == [True] * 6 + [False] * 2
+    assert room.frame()[0]["moment"] == 7
+    assert room.ask("go", {"moment": 2}) == ({}, {})
+    assert room.frame()[0]["moment"] == 2
+    with pytest.raises(InvalidArgumentError, match="moment must be a whole number from 0 to 7"):
+        room.ask("go", {"moment": 8})
+    with pytest.raises(InvalidArgumentError, match="answers export, read and go"):
+        room.ask("corrupt", {})
+
+
+def test_its_own_parse_is_set_against_the_given_one(model):
+    room = opened(premise=WRONG)
+    own = model.parse(Tree.parse(WRONG))
+    reading = room.frame()[0]["reading"]
+    assert (reading["compared"], reading["compared_is_given"]) == (Tree.parse(WRONG).transitions.tolist(), True)
+    assert reading["transitions"] == own.transitions.tolist()
+    room.ask("read", {"parses": "given"})
+    header, _ = room.frame()
+    assert header["asked"]["premise"] == WRONG
+    assert header["reading"]["transitions"] == Tree.parse(WRONG).transitions.tolist()
+    assert (header["reading"]["compared"], header["reading"]["compared_is_given"]) == (own.transitions.tolist(), False)
+    room.ask("read", {"premise": PLAIN["premise"]})
+    assert room.frame()[0]["parses"] == "predicted"  # no parse was given
+
+
+def test_words_that_it_never_met_and_sentences_that_are_none_are_named():
+    room = opened(premise="every unicorn runs", hypothesis="( every dog ) )")
+    header, _ = room.frame()
+    premise, hypothesis = header["sentences"].values()
+    assert (premise["unknown"], premise["problem"]) == (["unicorn"], "")
+    assert header["reading"]["unknown"] == [1]
+    assert "position" in hypothesis["problem"]
+    assert header["likely"] is None
+    assert {"dog", "every", "not"} <= set(header["vocabulary"])
+    assert "unicorn" not in header["vocabulary"]
+    with pytest.raises(PellucidError, match="give it two sentences"):
+        room.ask("export", {})
+    for text, problem in ((" ", "is blank"), ("dog " * 41, "has 41 words, and at most 40")):
+        room.ask("read", {"premise": text})
+        assert problem in room.frame()[0]["sentences"]["premise"]["problem"]
+        assert room.frame()[0]["reading"] is None
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, PLAIN, {"premise": 'dog "runs" \\', "shown": "hypothesis"}, {"premise": WRONG, "parses": "given"}],
+)
+def test_its_script_comes_to_what_is_on_the_screen(settings):
+    room = opened(**settings)
+    header, _ = room.frame()
+    said = printed(room.ask("export", {})[0]["script"])
+    assert said.startswith(str(room.reading))
+    shares = dict(line.split() for line in said.splitlines()[-3:])
+    assert shares == {label: f"{p:.6f}" for label, p in zip(header["labels"], header["likely"], strict=True)}
+
+
+@pytest.fixture
+def unlearned(monkeypatch, tmp_path):
+    monkeypatch.setattr(inference, "SIZES", {"train": 300, "validation": 60, "test": 30})
+    monkeypatch.setattr(inference, "EPOCHS", 2)
+    path = tmp_path / "own" / "inference.pellucid"
+    monkeypatch.setattr(inference, "model_file", lambda: path)
+    return path
+
+
+def test_where_no_model_is_kept_it_learns_epoch_by_epoch_and_keeps_what_it_learned(unlearned):
+    room = opened()
+    header, _ = room.frame()
+    assert (header["learning"]["epoch"], header["learning"]["of"], header["reading"]) == (0, 2, None)
+    assert room.advance()
+    header, _ = room.frame()
+    assert header["learning"]["epoch"] == 1
+    assert header["learning"]["left"] > 0
+    assert header["reading"] is not None
+    assert not unlearned.exists()
+    halfway = printed(room.ask("export", {})[0]["script"])
+    assert halfway.startswith(str(room.reading))
+    room.ask("read", PLAIN)  # another sentence does not begin the learning anew
+    assert room.frame()[0]["learning"]["epoch"] == 1
+    assert not room.advance()
+    header, _ = room.frame()
+    assert (header["learning"], header["kept"], header["moment"]) == (None, True, 0)
+    assert room.advance()  # now an advance is a transition
+    assert opened().frame()[0]["learning"] is None
+    assert np.array_equal(pellucid.load(unlearned).predict_proba([tuple(PLAIN.values())])[0], header["likely"])
+
+
+def test_a_kept_file_of_another_kind_is_said_and_it_learns_anew(unlearned):
+    unlearned.parent.mkdir()
+    pellucid.save(pellucid.Neuron().fit([[0, 1], [1, 0]], [0, 1]), unlearned)
+    header, _ = opened().frame()
+    assert "holds no network that parses pairs" in header["trouble"]
+    assert header["learning"]["epoch"] == 0
+    unlearned.write_bytes(unlearned.read_bytes()[:-1])
+    assert opened().frame()[0]["trouble"]
+
+
+def test_without_torch_it_says_what_is_missing(monkeypatch):
+    monkeypatch.setattr(sentences, "find_spec", lambda name: None if name == "torch" else ModuleSpec(name, None))
+    room = opened()
+    assert room.frame() == ({"missing": "torch"}, {})
+    assert not room.advance()
+    assert room.about() == {"formulas": {}, "sources": {}}
+    with pytest.raises(InvalidArgumentError, match=r"pip install 'pellucid\[torch\]'"):
+        room.ask("read", {})
