@@ -79,6 +79,14 @@ class Reader:
             raise InvalidArgumentError(f"{name} must be one of {', '.join(allowed)}, got {_short(value)}")
         return value
 
+    def text(self, name: str, most: int, default: str) -> str:
+        """Return a text of at most ``most`` characters."""
+        value = self.values.pop(name, default)
+        if type(value) is not str or len(value) > most:
+            size = len(value) if type(value) is str else _short(value)
+            raise InvalidArgumentError(f"{name} must be a text of at most {most} characters, got {size}")
+        return value
+
     def boolean(self, name: str, default: bool) -> bool:
         """Return true or false."""
         value = self.values.pop(name, default)
