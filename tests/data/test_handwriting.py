@@ -10,7 +10,7 @@ from pellucid.data import block_counts, drawn_digit, load_digits, normalized_bit
 from pellucid.errors import InvalidDataError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from drawings import DRAWINGS  # noqa: E402 - a neighbour, not a package's module
+from drawings import DRAWINGS
 
 WAYS = [pytest.param(way, id=f"{digit}{'abc'[n]}") for digit, ways in DRAWINGS.items() for n, way in enumerate(ways)]
 

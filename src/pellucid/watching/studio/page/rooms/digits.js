@@ -106,7 +106,7 @@ export function open({ settings, start, talk, bar, keep }) {
   function showChannel() {
     if (!seen) return;
     const part = (/** @type {Float32Array} */ values, /** @type {number} */ size) => values.slice(channel * size, (channel + 1) * size);
-    kernel.update({ maps: [{ title: say("1. The kernel"), rows: 3, columns: 3, cell: 34, values: part(seen.kernels, 9) }] });
+    kernel.update({ maps: [{ title: say("1. The kernel"), rows: 3, columns: 3, cell: 42, values: part(seen.kernels, 9) }] });
     map.update({ maps: [{ title: say("2. Its feature map"), rows: 8, columns: 8, cell: 34, values: part(seen.a1, 64), sources: part(seen.source1, 16), windows: [4, 4] }] });
     pooled.update({ maps: [{ title: say("3. The maxima"), rows: 4, columns: 4, cell: 34, values: part(seen.m1, 16) }] });
   }
