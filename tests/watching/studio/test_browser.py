@@ -232,8 +232,10 @@ def draw(page, strokes):
     until(
         page, f"document.querySelector('.pellucid-draw').getAttribute('aria-label').includes('{len(strokes)} strokes')"
     )
-    until(page, "!document.querySelector('#verdict').textContent.startsWith('Draw a digit')")
-    page.wait_for_timeout(300)
+    seen = []
+    while len(seen) < 4 or len(set(seen[-4:])) > 1:  # the last answer has come when nothing changes any more
+        page.wait_for_timeout(100)
+        seen.append(page.inner_text("#verdict") + page.get_attribute("[aria-label^='A bitmap']", "aria-label"))
 
 
 def train(page, epochs):

@@ -81,4 +81,5 @@ def listen(host: str, port: int | None) -> socket.socket:
 def _warm_up() -> None:
     """Import what the rooms need while the page is still being drawn."""
     import pellucid.watching.studio.rooms.neuron
-    import pellucid.watching.studio.rooms.playground  # noqa: F401
+    import pellucid.watching.studio.rooms.playground
+    import pellucid.watching.studio.rooms.digits  # noqa: F401

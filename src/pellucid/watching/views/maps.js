@@ -39,7 +39,7 @@ export function render({ model, el }) {
 
   /** @param {any} group @param {(typeof shown)[0]} at @param {ReturnType<typeof colours>} c @param {number[]} chosen @param {number} g */
   function drawGroup(group, at, c, chosen, g) {
-    const { title, rows, columns, cell } = group, values = floats(group.values);
+    const { title, rows, columns, cell } = group, values = Float32Array.from(floats(group.values));
     const size = rows * columns, count = values.length / size, wide = columns * cell + GAP, high = rows * cell + GAP;
     at.title.textContent = title;
     at.across = Math.max(1, Math.min(count, group.across ?? count, Math.floor(((el.clientWidth || 300) + GAP) / wide)));

@@ -138,13 +138,14 @@ export function open({ settings, start, talk, bar, keep }) {
     frame = now;
     if (first !== about) {
       about = first;
+      seen = null;
       source.show(about);
       if (!settings.strokes) drawing.update({ strokes: about.strokes });
       else look(true);
     }
     counter.replaceChildren(say("epoch"), " ", make("strong", { id: "count" }, String(now.epoch)), ` / ${now.of}`);
     for (const name of NETWORKS) readings[name].judge(now.accuracies[name].at(-1), now.tested);
-    showImage(now);
+    if (!seen || now.number > seen.number) showImage(now);  // the answer to a look may have come between
     showJudging();
   }
   /** @param {any} message */
