@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import confusion_matrix
 
-from pellucid import BernoulliRBM, HopfieldNetwork, MLPClassifier, MLPRegressor, Neuron
+from pellucid import BernoulliRBM, CNNClassifier, HopfieldNetwork, MLPClassifier, MLPRegressor, Neuron
 from pellucid.data import NEURON_TABLE, circles
 from pellucid.errors import InvalidArgumentError
 from pellucid.watching import widget
@@ -54,9 +55,32 @@ def test_a_neuron_and_a_hopfield_network():
     assert pad.pad_side == 7
 
 
+def test_a_convolutional_network_shows_its_maps_and_what_it_takes_for_what():
+    rng = np.random.default_rng(0)
+    X, y = rng.random((30, 6, 6)), np.arange(30) % 3
+    model = CNNClassifier(
+        ((2, 3), (3, 3)), (5,), max_iter=3, n_iter_no_change=3, tol=0, random_state=0, pool_size=(2, 1)
+    )
+    shown = widget(model, X, y)
+    for _ in shown.watch(model.steps(X, y)):
+        pass
+    assert shown.views == ["maps", "confusion", "curve"]
+    trace = model.trace(X[:1])
+    assert [group["values"] for group in shown.maps] == [np.ravel(trace[name]).tolist() for name in ("a1", "a2")]
+    assert shown.maps[0]["sources"] == np.ravel(trace["source1"]).tolist()
+    assert shown.maps[0]["windows"] == [3, 3]
+    assert "sources" not in shown.maps[1]
+    assert shown.confusion == confusion_matrix(y, model.predict(X)).ravel().tolist()
+    assert shown.classes == [0, 1, 2]
+    assert len(shown.curve[1]) == 3
+    assert widget(model, X).views == ["maps", "curve"]
+    assert widget(model).views == ["curve"]
+
+
 def test_what_it_does_not_show_is_named():
     with pytest.raises(
-        InvalidArgumentError, match="widget shows StackEstimator, Neuron, HopfieldNetwork, got BernoulliRBM"
+        InvalidArgumentError,
+        match="widget shows CNNClassifier, StackEstimator, Neuron, HopfieldNetwork, got BernoulliRBM",
     ):
         widget(BernoulliRBM())
     with pytest.raises(InvalidArgumentError, match="at its first example: give X"):
@@ -66,7 +90,7 @@ def test_what_it_does_not_show_is_named():
 def test_the_module_is_one_text_that_imports_nothing_by_name():
     text = bundled("widget.js")
     assert 'from "./' not in text
-    assert text.count('from "data:text/javascript;base64,') == 6
+    assert text.count('from "data:text/javascript;base64,') == 8
     assert len(text) < 300_000
     for path in VIEWS.glob("*.js"):
         if path.name not in {"paint.js"}:

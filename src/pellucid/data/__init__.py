@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pellucid.data.archives import Archive, open_archive
     from pellucid.data.digits import load_digits
     from pellucid.data.english import Sentence, english_label, generate_english
+    from pellucid.data.handwriting import block_counts, drawn_digit, normalized_bitmap
     from pellucid.data.idx import read_idx, write_idx
     from pellucid.data.listops import evaluate_listops, generate_listops
     from pellucid.data.logic import generate_logic
@@ -65,9 +66,11 @@ _WHERE = {
     "Vectors": "vectors",
     "Vocabulary": "vocabulary",
     "XOR": "truth_tables",
+    "block_counts": "handwriting",
     "cached_vectors": "vectors",
     "circles": "planes",
     "clouds": "planes",
+    "drawn_digit": "handwriting",
     "english_label": "english",
     "evaluate_listops": "listops",
     "generate_english": "english",
@@ -76,6 +79,7 @@ _WHERE = {
     "load_digits": "digits",
     "load_mnist": "mnist",
     "moons": "planes",
+    "normalized_bitmap": "handwriting",
     "open_archive": "archives",
     "parity": "truth_tables",
     "prepare": "preparing",
@@ -115,9 +119,11 @@ __all__ = [
     "TruthTable",
     "Vectors",
     "Vocabulary",
+    "block_counts",
     "cached_vectors",
     "circles",
     "clouds",
+    "drawn_digit",
     "english_label",
     "evaluate_listops",
     "generate_english",
@@ -126,6 +132,7 @@ __all__ = [
     "load_digits",
     "load_mnist",
     "moons",
+    "normalized_bitmap",
     "open_archive",
     "parity",
     "prepare",

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pellucid.language
 from pellucid.errors import InvalidArgumentError, MissingExtraError
 from pellucid.language import language, say
 from pellucid.learning.step import Step
+from pellucid.learning.trace import Trace
 
 __all__ = ["bundled", "widget"]
 
@@ -42,7 +44,8 @@ def widget(model: Any, X: Any = None, y: Any = None) -> Any:
     """Return a notebook widget that shows ``model``; ``watch`` keeps it up to date while the network runs.
 
     A multilayer network is drawn with its weights and its loss, over the plane too where X (N, 2) and y are given; a
-    neuron with its first example of X; a Hopfield network with its state. In a notebook::
+    convolutional one with its feature maps of the first image of X, and with y what it takes for what; a neuron with
+    its first example of X; a Hopfield network with its state. In a notebook::
 
         shown = pellucid.watching.widget(model, X, y)
         shown                                             # the last line of a cell
@@ -88,6 +91,7 @@ def _shown_type() -> Any:
         record = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
         state = traitlets.List().tag(sync=True)
         pad_side = traitlets.Int(10).tag(sync=True)
+        maps, chosen, confusion, classes = (traitlets.List().tag(sync=True) for _ in range(4))
         unit = traitlets.Int(allow_none=True, default_value=None).tag(sync=True)
 
         def __init__(self, network: Any, X: Any, y: Any, values: Any) -> None:
@@ -149,6 +153,41 @@ def _answers(model: Any, X: np.ndarray) -> dict[str, Any]:
     return {"answer": np.round(255 * model.predict_proba(grid)[:, -1]).astype(np.uint8).tobytes()}
 
 
+def _convolutional(model: Any, X: np.ndarray | None, y: np.ndarray | None, step: Step | None) -> dict[str, Any]:
+    if not model.__sklearn_is_fitted__():
+        return {"views": []}
+    values = _network(model, None, None, step) | {"views": ["curve"]}
+    if X is not None:
+        values |= {"views": ["maps", "curve"], "maps": _maps(model.trace(X[:1]))}
+        if y is not None:
+            found, classes = model.predict(X), model.classes_
+            taken = [[int(((y == a) & (found == b)).sum()) for b in classes] for a in classes]  # row: what it is
+            values |= {
+                "views": ["maps", "confusion", "curve"],
+                "confusion": sum(taken, []),
+                "classes": classes.tolist(),
+            }
+    return values
+
+
+def _maps(trace: Trace) -> list[dict[str, Any]]:
+    """Return each stage's feature maps, with the places that their maxima came from."""
+    shown = {record.name: np.asarray(record.value) for record in trace}
+    maps: list[dict[str, Any]] = []
+    for number in count(1):
+        if f"a{number}" not in shown or shown[f"a{number}"].ndim != 4:
+            return maps
+        a = shown[f"a{number}"][0]  # (O, H, W)
+        group = {
+            "title": say("Feature maps of convolution {n}", n=number), "rows": a.shape[1], "columns": a.shape[2],
+            "cell": max(2, 56 // a.shape[2]), "values": a.ravel().tolist(),
+        }  # fmt: skip
+        if (source := shown.get(f"source{number}")) is not None:
+            group |= {"sources": source[0].ravel().tolist(), "windows": list(source.shape[2:])}
+        maps.append(group)
+    return maps
+
+
 def _neuron(model: Any, X: np.ndarray | None, y: np.ndarray | None, step: Step | None) -> dict[str, Any]:
     if X is None:
         raise InvalidArgumentError("widget shows a neuron at its first example: give X, and y if it learns")
@@ -175,4 +214,4 @@ def _hopfield(model: Any, X: np.ndarray | None, y: np.ndarray | None, step: Step
     }  # fmt: skip
 
 
-_SHOWN = {"StackEstimator": _network, "Neuron": _neuron, "HopfieldNetwork": _hopfield}
+_SHOWN = {"CNNClassifier": _convolutional, "StackEstimator": _network, "Neuron": _neuron, "HopfieldNetwork": _hopfield}

@@ -2,12 +2,16 @@
 
 import io
 import shutil
+import sys
 import time
 from contextlib import contextmanager, redirect_stdout
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from studio_page import ROOMS
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from drawings import DRAWINGS
 
 from pellucid.experiments import inference
 
@@ -17,7 +21,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here"),
     pytest.mark.xdist_group("browser"),
 ]
-ROOMS = ("neuron", "playground", "hopfield", *(["sentences"] if find_spec("torch") else []))
 AXE = Path(__file__).parents[3] / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -348,6 +351,148 @@ def test_without_torch_the_room_says_so_and_the_others_work(visit, monkeypatch):
     assert not page.is_visible("#premise")
     page.click("a[href='#neuron']")
     until(page, "document.querySelector('#answer') !== null")
+def draw(page, strokes):
+    """Draw on the digits' pad with the mouse, and wait until the page shows what became of it."""
+    page.click("#clear")
+    until(page, "document.querySelector('#verdict').textContent.startsWith('Draw a digit')")
+    box = page.locator(".pellucid-draw").bounding_box()
+    for stroke in strokes:
+        for n, (x, y) in enumerate(stroke):
+            page.mouse.move(box["x"] + x / 100 * box["width"], box["y"] + y / 100 * box["height"])
+            if n == 0:
+                page.mouse.down()
+        page.mouse.up()
+    until(
+        page, f"document.querySelector('.pellucid-draw').getAttribute('aria-label').includes('{len(strokes)} strokes')"
+    )
+    seen = []
+    while len(seen) < 4 or len(set(seen[-4:])) > 1:  # the last answer has come when nothing changes any more
+        page.wait_for_timeout(100)
+        seen.append(page.inner_text("#verdict") + page.get_attribute("[aria-label^='A bitmap']", "aria-label"))
+
+
+def train(page, epochs):
+    page.click("#play")
+    until(page, f"Number(document.querySelector('#count').textContent) >= {epochs}", timeout=120)
+    page.click("#play")
+
+
+def readings(page):
+    return [page.inner_text(f"#reads-{name}") for name in ("mlp", "cnn", "rbm")]
+
+
+def test_a_digit_is_drawn_and_three_networks_read_it(visit):
+    page = visit("digits")
+    assert page.locator(".pellucid-confusion th[scope=row]").count() == 10
+    train(page, 5)
+    for digit in (0, 2, 5):
+        draw(page, DRAWINGS[digit][0])
+        assert page.inner_text("#verdict") == f"All three read a {digit}."
+        assert readings(page) == [str(digit)] * 3
+        counts = page.get_attribute("[aria-label^='What the networks see']", "aria-label").split(": ")[1]
+        ink = [int(count) for count in counts.replace(";", "").split()]
+        assert len(ink) == 64
+        assert 290 <= sum(ink) <= 330  # the law of the data
+        assert f"{sum(ink)} of 1,024" in page.get_attribute("[aria-label^='A bitmap']", "aria-label")
+    page.click("#undo")
+    until(page, "document.querySelector('#verdict').textContent.includes('It is') === false")
+    page.click("#held-out")
+    until(page, "document.querySelector('#verdict').textContent.includes('It is a ')")
+    page.click("#misread")
+    until(page, "document.querySelector('#verdict').textContent.startsWith('They disagree')")
+
+
+def test_the_digits_script_says_what_the_screen_says(visit):
+    page = visit("digits")
+    draw(page, DRAWINGS[6][0])
+    read = readings(page)
+    lines = script(page).splitlines()
+    assert lines[0] == f"epoch {count(page)}" == "epoch 1"
+    assert [line.split()[2] for line in lines[1:]] == read
+    shares = [f"{float(line.split('p = ')[1].split(')')[0]):.0%}".replace("%", " %") for line in lines[1:]]
+    assert shares == [page.locator(".verdict .muted").nth(n).inner_text() for n in range(3)]
+
+
+def test_a_digit_is_drawn_with_the_keyboard(visit):
+    page = visit("digits")
+    page.click("#clear")
+    until(page, "document.querySelector('#verdict').textContent.startsWith('Draw a digit')")
+    page.focus(".pellucid-draw")
+    page.keyboard.press("Enter")  # the pen goes down, above the middle
+    for key, times in (("End", 3), ("ArrowDown", 6), ("PageDown", 3), ("PageUp", 3), ("ArrowUp", 6), ("Home", 3)):
+        for _ in range(times):
+            page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    until(page, "document.querySelector('.pellucid-draw').getAttribute('aria-label').includes('The pen is up')")
+    until(page, "document.querySelector('#reads-mlp').textContent === '0'")
+    assert readings(page)[2] == "0"
+    page.keyboard.press("Backspace")
+    until(page, "document.querySelector('#verdict').textContent.startsWith('Draw a digit')")
+
+
+def test_a_link_restores_what_was_drawn(visit, chromium):
+    page = visit("digits")
+    draw(page, DRAWINGS[4][0])
+    seen = page.get_attribute("[aria-label^='What the networks see']", "aria-label")
+    other = chromium.new_page()
+    other.goto(page.url)
+    other.wait_for_selector("#room[data-ready]", timeout=20_000)
+    assert "2 strokes" in other.get_attribute(".pellucid-draw", "aria-label")
+    assert other.get_attribute("[aria-label^='What the networks see']", "aria-label") == seen
+    other.close()
+
+
+@pytest.mark.long
+def test_most_ways_of_writing_a_digit_are_read_once_the_networks_have_learnt(visit):
+    page = visit("digits")
+    page.locator("input[type=range]").first.evaluate(
+        "e => { e.value = e.max; e.dispatchEvent(new Event('input')); e.dispatchEvent(new Event('change')); }"
+    )
+    page.click("#play")
+    until(page, "document.querySelector('#count').textContent === '30'", timeout=300)
+    right = [0, 0, 0]
+    for digit, ways in DRAWINGS.items():
+        for strokes in ways:
+            draw(page, strokes)
+            right = [n + (read == str(digit)) for n, read in zip(right, readings(page), strict=True)]
+    print("read rightly of 21:", right)
+    assert min(right[:2]) >= 19
+    assert right[2] >= 18
+
+
+def drop(page, name, content):
+    """Drop a file on the plane, as a person does."""
+    page.evaluate(
+        """([name, content]) => {
+          const carried = new DataTransfer();
+          carried.items.add(new File([content], name));
+          const drop = new DragEvent("drop", { dataTransfer: carried, bubbles: true, cancelable: true });
+          document.querySelector(".pellucid-plane").dispatchEvent(drop);
+        }""",
+        [name, content],
+    )
+
+
+def test_a_table_that_is_dropped_becomes_the_points(visit):
+    page = visit("playground")
+    rows = [f"{x / 10},{y},{'ripe' if x + y > 12 else 'green'}" for x in range(10) for y in range(8)]
+    drop(page, "<b>fruit.csv", "weight,size,state\r\n" + "\r\n".join(rows))
+    until(page, "document.querySelector('#loaded').textContent.includes('80 points')")
+    assert page.inner_text("#loaded").startswith(
+        "<b>fruit.csv: 80 points. To the right weight, from 0.00 to 0.90; upwards size"
+    )
+    assert page.inner_text("#loaded").endswith("Blue circles are green, orange squares ripe.")
+    until(page, "document.querySelector('.pellucid-plane').getAttribute('aria-label').includes('with 80 points')")
+    assert page.locator(".card select").first.input_value() == "own"
+    page.click("#step")
+    until(page, "document.querySelector('#count').textContent === '2'")
+    assert script(page).startswith("epoch 2: loss")
+    drop(page, "three.csv", "1,2,a\n3,4,b\n5,6,c\n")
+    until(page, "document.querySelector('#live').textContent.includes('must hold two classes, got 3')")
+    drop(page, "huge.csv", "x" * 300_000)
+    until(page, "document.querySelector('#live').textContent.includes('huge.csv is too large')")
+    page.set_input_files("#table", {"name": "small.csv", "mimeType": "text/csv", "buffer": b"1;2;0\n3;4;1\n2;2;1\n"})
+    until(page, "document.querySelector('#loaded').textContent.includes('small.csv: 3 points')")
 
 
 def test_a_link_restores_the_room(visit, chromium, studio):

@@ -8,6 +8,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from studio_page import ROOMS
 from websockets.exceptions import ConnectionClosed
 
 from pellucid.errors import InvalidArgumentError, PellucidError
@@ -43,7 +44,7 @@ def test_what_is_no_message_is_refused_in_a_sentence(text, sentence):
         ({"do": "exec"}, "do must be one of ack, ping"),
         ({"do": ["play"]}, "got a list"),
         ({"do": "play", "code": "import os"}, "must not hold 'code'"),
-        ({"do": "open", "room": "../neuron"}, "room must be one of neuron, playground, hopfield, sentences"),
+        ({"do": "open", "room": "../neuron"}, f"room must be one of {', '.join(ROOMS)}"),
         ({"do": "speed", "speed": 1e9}, "speed must be a number from 0.1 to 100000"),
         ({"do": "speed", "frames": 1000}, "frames must be a whole number from 1 to 60"),
         ({"do": "ask", "what": "eval"}, "what must be one of export"),
@@ -68,6 +69,11 @@ OVER = {
     "ragged rows": ("neuron", {"X": [[1, 2], [1]]}, "all as long as the first"),
     "another case": ("neuron", {"case": [[1]]}, "case must have 3 inputs"),
     "one class for a neuron": ("neuron", {"y": [1, 1, 1, 1]}, "y must hold two classes"),
+    "a stroke that is none": ("digits", {"strokes": [[[1, 2, 3]]]}, "points .x, y., whole numbers from 0 to 1000"),
+    "a pen off the pad": ("digits", {"strokes": [[[1, -2]]]}, "points .x, y., whole numbers from 0 to 1000"),
+    "much ink": ("digits", {"strokes": [[[1, 2]] * 601]}, "strokes must hold at most 600 points in all, got 601"),
+    "many strokes": ("digits", {"strokes": [[]] * 61}, "strokes must be a list of at most 60 lists of points"),
+    "an image that is not there": ("digits", {"image": 2000}, "image must be a whole number from -1 to"),
     "halves": ("hopfield", {"start": [[0.5] * 100]}, "start must hold -1 and 1 only"),
     "a sentence of a million words": ("sentences", {"premise": "a " * 10**6}, "premise must be a text of at most 1000"),
     "a sentence that is none": ("sentences", {"hypothesis": 3}, "hypothesis must be a text of at most 1000 characters"),
@@ -106,7 +112,7 @@ def malformed(count):
     """Yield messages that are nearly right, and such as are not at all, the same ones at every run."""
     rng = random.Random(0)
     kinds = ["ack", "ping", "open", "play", "pause", "step", "speed", "ask", "run", "", None, 7, [], {}]
-    rooms = ["neuron", "playground", "hopfield", "sentences", "<script>alert(1)</script>", "../../etc", None, 3]
+    rooms = [*ROOMS, "<script>alert(1)</script>", "../../etc", None, 3]
     values = [None, -1, 1e308, 2**70, "x" * 1000, [], {}, [[]], True, "__import__('os')", [1] * 2000, {"a": {"b": {}}}]
     names = [
         "X",
@@ -124,6 +130,8 @@ def malformed(count):
         "activation",
         "premise",
         "shown",
+        "strokes",
+        "image",
     ]
     for _ in range(count):
         way = rng.randrange(5)

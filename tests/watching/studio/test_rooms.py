@@ -5,10 +5,12 @@ import io
 
 import numpy as np
 import pytest
+from studio_page import ROOMS
 
 from pellucid import HopfieldNetwork, MLPClassifier, Neuron
-from pellucid.data import NEURON_TABLE, circles
+from pellucid.data import NEURON_TABLE, block_counts, circles, drawn_digit, normalized_bitmap
 from pellucid.data.letters import letters
+from pellucid.experiments.digits import parts
 from pellucid.watching.studio.rooms import open_room
 
 
@@ -135,7 +137,68 @@ def test_a_stored_letter_comes_back_and_is_called_so():
     assert header["energy"] == pytest.approx(network.energy(patterns[:1])[0])
 
 
-@pytest.mark.parametrize("room", ["neuron", "playground", "hopfield", "sentences"])
+LINE = [[[500, 100], [510, 900]]]
+
+
+@pytest.mark.parametrize("settings", [{"strokes": LINE}, {"strokes": [], "image": 7, "seed": 3}])
+def test_the_digits_script_comes_to_what_is_on_the_screen(settings):
+    room = open_room("digits", settings)
+    header, _ = after(room, 2)
+    lines = run_script(room.ask("export", {})[0]["script"])
+    assert lines[0] == f"epoch {header['epoch']}" == "epoch 2"
+    for line, (name, p) in zip(lines[1:], header["probabilities"].items(), strict=True):
+        share = header["accuracies"][name][-1]
+        assert line == f"{name} reads {np.argmax(p)} (p = {max(p):.6f}), accuracy {share:.4f}"
+
+
+def test_what_is_drawn_goes_to_the_networks_by_the_law_of_the_data_and_their_values_are_shown():
+    room = open_room("digits", {})
+    header, arrays = room.ask("look", {"strokes": LINE})
+    bitmap = normalized_bitmap(LINE)
+    np.testing.assert_array_equal(arrays["bitmap"], bitmap)
+    np.testing.assert_array_equal(arrays["counts"], block_counts(bitmap))
+    x = drawn_digit(LINE)[None]
+    trace = room.cnn.trace(x)
+    for name in ("a1", "m1", "source1", "a2", "m2", "source2"):
+        np.testing.assert_array_equal(arrays[name], trace[name])
+    maps, sources = arrays["a1"][0].reshape(8, 64), arrays["source1"][0].reshape(8, 16)
+    np.testing.assert_array_equal(np.take_along_axis(maps, sources.astype(int), 1), arrays["m1"][0].reshape(8, 16))
+    hidden = room.machine.transform(x)
+    np.testing.assert_array_equal(arrays["rbm_units"], hidden)
+    for name, p in (("mlp", room.mlp.predict_proba(x)), ("cnn", room.cnn.predict_proba(x)),
+                    ("rbm", room.reader.predict_proba(hidden))):  # fmt: skip
+        np.testing.assert_allclose(header["probabilities"][name], p[0], atol=1e-6)
+    assert header["blank"] is False
+    assert room.ask("look", {"strokes": []})[0]["blank"] is True
+
+
+def test_the_confusion_matrices_are_those_of_the_held_out_digits():
+    from sklearn.metrics import confusion_matrix
+
+    room = open_room("digits", {"seed": 1})
+    header, arrays = after(room, 2)
+    _, X_test, _, y_test = parts(1)
+    guess = {"mlp": room.mlp.predict(X_test), "rbm": room.reader.predict(room.machine.transform(X_test))}
+    for name, found in guess.items():
+        np.testing.assert_array_equal(arrays[f"confusion_{name}"].reshape(10, 10), confusion_matrix(y_test, found))
+        assert header["accuracies"][name][-1] == (found == y_test).mean()
+
+
+def test_a_held_out_digit_and_the_next_that_is_misread_are_put_before_the_networks():
+    room = open_room("digits", {})
+    _, X_test, _, y_test = parts(0)
+    header, arrays = room.ask("look", {"strokes": [], "image": 12})
+    assert (header["image"], header["digit"]) == (12, y_test[12])
+    np.testing.assert_array_equal(arrays["counts"].ravel(), 16 * X_test[12])
+    assert not arrays["bitmap"].any()
+    header, _ = room.ask("look", {"strokes": [], "image": 12, "mistaken": True})
+    image, digit = header["image"], header["digit"]
+    assert image >= 12
+    assert {int(np.argmax(p)) for p in header["probabilities"].values()} != {digit}
+    assert all((room.guesses[name][12:image] == y_test[12:image]).all() for name in room.guesses)
+
+
+@pytest.mark.parametrize("room", ROOMS)
 def test_each_room_gives_formulas_and_the_source_of_what_runs(room):
     made = open_room(room, {})
     made.frame()

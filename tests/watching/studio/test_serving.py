@@ -15,7 +15,7 @@ from json import dumps, loads
 import numpy as np
 import psutil
 import pytest
-from studio_page import Frame, websockets
+from studio_page import ROOMS, Frame, websockets
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 
@@ -96,7 +96,7 @@ def come_and_go(port, token, until, seed, failures):
     while time.monotonic() < until:
         try:
             with connect(port, token) as page:
-                room = rng.choice(["neuron", "playground", "hopfield"])
+                room = rng.choice(ROOMS)
                 page.send(dumps({"do": "open", "room": room, "settings": {}, "play": True}))
                 leave = min(until, time.monotonic() + rng.uniform(0.3, 3))
                 while time.monotonic() < leave:

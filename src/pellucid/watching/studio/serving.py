@@ -3,6 +3,7 @@
 import socket
 import threading
 import webbrowser
+from importlib import import_module
 from typing import Any
 
 from pellucid.errors import InvalidArgumentError, MissingExtraError
@@ -80,5 +81,5 @@ def listen(host: str, port: int | None) -> socket.socket:
 
 def _warm_up() -> None:
     """Import what the rooms need while the page is still being drawn."""
-    import pellucid.watching.studio.rooms.neuron
-    import pellucid.watching.studio.rooms.playground  # noqa: F401
+    for room in ("playground", "neuron", "digits"):  # the one that opens first
+        import_module(f"pellucid.watching.studio.rooms.{room}")

@@ -4,7 +4,13 @@ import { Talk } from "./talk.js";
 import { make, say, speak } from "./views/paint.js";
 
 /** @type {Record<string, () => Promise<any>>} */
-const ROOMS = { neuron: () => import("./rooms/neuron.js"), playground: () => import("./rooms/playground.js"), hopfield: () => import("./rooms/hopfield.js"), sentences: () => import("./rooms/sentences.js") };
+const ROOMS = {
+  neuron: () => import("./rooms/neuron.js"),
+  playground: () => import("./rooms/playground.js"),
+  digits: () => import("./rooms/digits.js"),
+  hopfield: () => import("./rooms/hopfield.js"),
+  sentences: () => import("./rooms/sentences.js"),
+};
 
 const place = /** @type {HTMLElement} */ (document.getElementById("room"));
 const live = /** @type {HTMLElement} */ (document.getElementById("live"));
@@ -133,7 +139,13 @@ function showScript(script) {
 }
 
 function buildTop() {
-  const titles = { neuron: say("Neuron"), playground: say("Playground"), hopfield: say("Hopfield network"), sentences: say("Sentences") };
+  const titles = {
+    neuron: say("Neuron"),
+    playground: say("Playground"),
+    digits: say("Digits"),
+    hopfield: say("Hopfield network"),
+    sentences: say("Sentences"),
+  };
   const tabs = Object.entries(titles).map(([key, title]) =>
     make("a", { className: "tab", href: `#${key}`, ...(key === name ? { "aria-current": "page" } : {}) }, title));
   const themes = choice(say("Appearance"), [["", say("as the system")], ["light", say("light")], ["dark", say("dark")]], theme, (value) => {
@@ -165,7 +177,7 @@ async function listen() {
 function build() {
   buildTop();
   room?.close();
-  room = module.open({ settings, start, talk, bar, tell, keep });
+  room = module.open({ settings, start, keep, talk, bar, tell });
   place.replaceChildren(...room.nodes);
   setPlaying(playing);
   if (frame) show();

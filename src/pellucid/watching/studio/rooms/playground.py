@@ -11,6 +11,7 @@ from pellucid.learning.step import Step, source_of
 from pellucid.parts.activation import ACTIVATIONS
 from pellucid.parts.loss import link_function
 from pellucid.watching.studio.messages import Reader, number
+from pellucid.watching.studio.points import MOST_BYTES, content_of, points_of
 from pellucid.watching.studio.rooms import Answer, about_step, shown
 
 __all__ = ["Playground", "open_room"]
@@ -116,13 +117,17 @@ class Playground:
         return about_step(self.step) | {"points": points.tolist()}
 
     def ask(self, what: str, about: Any) -> Answer:
-        """Answer ``export``, and ``trace``: one point's way through the network, forwards and backwards."""
+        """Answer ``export``, ``trace`` (one point's way, forwards and backwards), ``table`` (the points of a CSV)."""
         reader = Reader(about, "about")
         if what == "export":
             reader.done()
             return {"script": self.script()}, {}
+        if what == "table":
+            name, content = reader.text("name", 200, "table.csv"), reader.text("content", 2 * MOST_BYTES, "")
+            reader.done()
+            return points_of(content_of(content), name, SIDE) | {"name": name}, {}
         if what != "trace":
-            raise InvalidArgumentError(f"this room answers export and trace, got {what!r}")
+            raise InvalidArgumentError(f"this room answers export, trace and table, got {what!r}")
         place = reader.values.pop("x", None)
         if type(place) is not list or len(place) != 2:
             raise InvalidArgumentError("x must be a point, a list of two numbers")

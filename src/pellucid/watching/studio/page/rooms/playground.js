@@ -4,9 +4,9 @@ import { Model } from "../talk.js";
 import * as boundary from "../views/boundary.js";
 import * as curve from "../views/curve.js";
 import * as network from "../views/network.js";
-import { make, say, text } from "../views/paint.js";
+import { brief, make, say, text } from "../views/paint.js";
 
-const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
+const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3], MOST_BYTES = 262_144;
 
 /** @param {any} given */
 export function open({ settings, start, talk, bar, tell }) {
@@ -44,6 +44,33 @@ export function open({ settings, start, talk, bar, tell }) {
   }
   model.on("save:points", () => paint(model.get("points")));
   model.on("save:probe", () => ask());
+
+  // -- a table of one's own ----------------------------------------------------------------------------------
+  const chosen = make("input", { type: "file", accept: ".csv,.tsv,.txt,text/csv", id: "table" });
+  const loaded = make("p", { className: "muted small", id: "loaded" });
+  chosen.addEventListener("change", () => chosen.files.length && load(chosen.files[0]));
+  for (const kind of ["dragover", "drop"]) {
+    plane.addEventListener(kind, (/** @type {DragEvent} */ event) => {
+      event.preventDefault();
+      const file = kind === "drop" && event.dataTransfer?.files[0];
+      if (file) load(file);
+    });
+  }
+  /** @param {File} file */
+  function load(file) {
+    if (file.size > MOST_BYTES) return tell(say("{name} is too large: at most {n} points fit here.", { name: file.name, n: 500 }));
+    const reader = new FileReader();
+    reader.onload = () => talk.say({ do: "ask", what: "table", about: { name: file.name.slice(0, 200), content: String(reader.result).split(",")[1] ?? "" } });
+    reader.onerror = () => tell(say("{name} cannot be read.", { name: file.name }));
+    reader.readAsDataURL(file);
+  }
+  /** @param {any} message */
+  function take(message) {
+    const [[left, right], [low, high]] = message.ranges;
+    paint(message.points);
+    loaded.textContent = say("{name}: {n} points. To the right {x}, from {left} to {right}; upwards {y}, from {low} to {high}. Blue circles are {zero}, orange squares {one}.",
+      { name: message.name, n: message.points.length, x: message.columns[0], left: brief(left), right: brief(right), y: message.columns[1], low: brief(low), high: brief(high), zero: message.classes[0], one: message.classes[1] });
+  }
 
   const tools = make("div", { className: "row", role: "group", "aria-label": say("What the pointer does") });
   const kinds = [["probe", say("look at a point")], ["1", say("paint orange")], ["0", say("paint blue")], ["erase", say("erase")]];
@@ -84,6 +111,7 @@ export function open({ settings, start, talk, bar, tell }) {
   }
   /** @param {any} message */
   function answer(message) {
+    if (message.reply === "table") return take(message);
     model.update({ trace: message.trace, moment: 0 });
     sources = message.sources;
     target = message.y;
@@ -148,7 +176,7 @@ export function open({ settings, start, talk, bar, tell }) {
     bar(counter, 0, () => frame && frame.epoch >= frame.of), warning,
     make("div", { className: "grid playground" }, controls,
       make("div", { className: "stack" }, card(say("The network"), graph), card(say("One step, forwards and backwards"), detail)),
-      make("div", { className: "stack" }, card(say("What it answers"), tools, plane), card(say("Loss"), chart))),
+      make("div", { className: "stack" }, card(say("What it answers"), tools, plane, make("div", { className: "field table" }, make("label", { for: "table" }, say("Or drop a CSV file on the plane: two columns of numbers, and the class in the last")), chosen), loaded), card(say("Loss"), chart))),
     source.node,
   ];
   return { nodes, show, answer, close: () => closings.forEach((end) => end()) };
