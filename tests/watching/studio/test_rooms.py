@@ -9,6 +9,7 @@ import pytest
 from pellucid import HopfieldNetwork, MLPClassifier, Neuron
 from pellucid.data import NEURON_TABLE, circles
 from pellucid.data.letters import letters
+from pellucid.watching.studio.app import ROOMS
 from pellucid.watching.studio.rooms import open_room
 
 
@@ -135,7 +136,7 @@ def test_a_stored_letter_comes_back_and_is_called_so():
     assert header["energy"] == pytest.approx(network.energy(patterns[:1])[0])
 
 
-@pytest.mark.parametrize("room", ["neuron", "playground", "hopfield"])
+@pytest.mark.parametrize("room", ROOMS)
 def test_each_room_gives_formulas_and_the_source_of_what_runs(room):
     made = open_room(room, {})
     made.frame()

@@ -17,6 +17,8 @@ import psutil
 import pytest
 from studio_page import Frame, websockets
 
+from pellucid.watching.studio.app import ROOMS
+
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 
 
@@ -96,7 +98,7 @@ def come_and_go(port, token, until, seed, failures):
     while time.monotonic() < until:
         try:
             with connect(port, token) as page:
-                room = rng.choice(["neuron", "playground", "hopfield"])
+                room = rng.choice(ROOMS)
                 page.send(dumps({"do": "open", "room": room, "settings": {}, "play": True}))
                 leave = min(until, time.monotonic() + rng.uniform(0.3, 3))
                 while time.monotonic() < leave:

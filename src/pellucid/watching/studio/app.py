@@ -23,7 +23,14 @@ from pellucid.watching.studio.messages import Reader, number, parse
 __all__ = ["MOST_PAGES", "application"]
 
 MOST_PAGES = 16  # at a time: each has a thread
-ROOMS = ("neuron", "playground", "hopfield")
+ROOMS = (
+    "neuron", "playground", "hopfield",
+    "rbm",
+)  # fmt: skip
+QUESTIONS = (
+    "export", "trace", "corrupt",
+    "look", "sample",
+)  # fmt: skip
 TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -136,7 +143,7 @@ def understood(message: dict[str, Any]) -> dict[str, Any]:
         said["speed"] = None if speed is None else number("speed", speed, 0.1, 100_000)
         said["frames"] = reader.integer("frames", 1, 60, 30)
     elif said["do"] == "ask":
-        said["what"] = reader.choice("what", ("export", "trace", "corrupt"), "")
+        said["what"] = reader.choice("what", QUESTIONS, "")
         said["about"] = reader.values.pop("about", {})
     reader.done()
     return said

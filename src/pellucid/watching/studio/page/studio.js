@@ -4,7 +4,9 @@ import { Talk } from "./talk.js";
 import { make, say, speak } from "./views/paint.js";
 
 /** @type {Record<string, () => Promise<any>>} */
-const ROOMS = { neuron: () => import("./rooms/neuron.js"), playground: () => import("./rooms/playground.js"), hopfield: () => import("./rooms/hopfield.js") };
+const ROOMS = { neuron: () => import("./rooms/neuron.js"), playground: () => import("./rooms/playground.js"), hopfield: () => import("./rooms/hopfield.js"),
+  rbm: () => import("./rooms/rbm.js"),
+};
 
 const place = /** @type {HTMLElement} */ (document.getElementById("room"));
 const live = /** @type {HTMLElement} */ (document.getElementById("live"));
@@ -63,6 +65,11 @@ function start(changed = {}, play = playing) {
   sendSpeed();
   talk.say({ do: "open", room: name, settings, play });
   setPlaying(play);
+}
+/** Take note of what the link should hold, without opening the room anew. @param {any} changed */
+function keep(changed) {
+  settings = { ...settings, ...changed };
+  remember();
 }
 function sendSpeed() {
   talk.say({ do: "speed", speed: SPEEDS[speed], frames: 60 });
@@ -128,7 +135,9 @@ function showScript(script) {
 }
 
 function buildTop() {
-  const titles = { neuron: say("Neuron"), playground: say("Playground"), hopfield: say("Hopfield network") };
+  const titles = { neuron: say("Neuron"), playground: say("Playground"), hopfield: say("Hopfield network"),
+    rbm: say("Boltzmann machine"),
+  };
   const tabs = Object.entries(titles).map(([key, title]) =>
     make("a", { className: "tab", href: `#${key}`, ...(key === name ? { "aria-current": "page" } : {}) }, title));
   const themes = choice(say("Appearance"), [["", say("as the system")], ["light", say("light")], ["dark", say("dark")]], theme, (value) => {
@@ -160,7 +169,7 @@ async function listen() {
 function build() {
   buildTop();
   room?.close();
-  room = module.open({ settings, start, talk, bar, tell });
+  room = module.open({ settings, start, keep, talk, bar, tell });
   place.replaceChildren(...room.nodes);
   setPlaying(playing);
   if (frame) show();
