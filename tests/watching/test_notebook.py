@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from pellucid import BernoulliRBM, CNNClassifier, HopfieldNetwork, MLPClassifier, MLPRegressor, Neuron
-from pellucid.data import NEURON_TABLE, circles
+from pellucid import BernoulliRBM, CNNClassifier, GaussianRBM, HopfieldNetwork, MLPClassifier, MLPRegressor, Neuron
+from pellucid.data import NEURON_TABLE, circles, load_digits
 from pellucid.errors import InvalidArgumentError
 from pellucid.watching import widget
 from pellucid.watching.notebook import VIEWS, bundled
@@ -77,12 +77,27 @@ def test_a_convolutional_network_shows_its_maps_and_what_it_takes_for_what():
     assert widget(model).views == ["curve"]
 
 
+def test_a_machine_over_pictures_shows_its_weights_and_both_phases():
+    X = load_digits()[0][:40]
+    machine, alone = (BernoulliRBM(9, n_iter=2, random_state=0) for _ in range(2))
+    shown = widget(machine, X)
+    assert (shown.views, shown.filters) == (["rbm"], b"")
+    for step in shown.watch(machine.steps(X)):
+        assert len(shown.filters) == len(shown.change) == len(shown.positive) == 9 * 64
+        assert shown.v_data == np.rint(255 * step.v_positive).astype(np.uint8).tobytes()
+        assert shown.on_share[0] == step.h_positive.mean(axis=0).tolist()
+    np.testing.assert_array_equal(machine.components_, alone.fit(X).components_)
+    assert (shown.views, shown.tile, len(shown.picture), len(shown.hidden)) == (["rbm"], 8, 64, 9)
+    with pytest.raises(InvalidArgumentError, match="square pictures, of 64 or 784 pixels for example, got 5"):
+        widget(BernoulliRBM(2, n_iter=1).fit(X[:, 20:25]))
+
+
 def test_what_it_does_not_show_is_named():
     with pytest.raises(
         InvalidArgumentError,
-        match="widget shows CNNClassifier, StackEstimator, Neuron, HopfieldNetwork, got BernoulliRBM",
+        match="widget shows CNNClassifier, StackEstimator, Neuron, HopfieldNetwork, BernoulliRBM, got GaussianRBM",
     ):
-        widget(BernoulliRBM())
+        widget(GaussianRBM())
     with pytest.raises(InvalidArgumentError, match="at its first example: give X"):
         widget(Neuron().fit(*NEURON_TABLE))
 
@@ -90,7 +105,7 @@ def test_what_it_does_not_show_is_named():
 def test_the_module_is_one_text_that_imports_nothing_by_name():
     text = bundled("widget.js")
     assert 'from "./' not in text
-    assert text.count('from "data:text/javascript;base64,') == 8
+    assert text.count('from "data:text/javascript;base64,') == 9
     assert len(text) < 300_000
     for path in VIEWS.glob("*.js"):
         if path.name not in {"paint.js"}:

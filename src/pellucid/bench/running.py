@@ -18,7 +18,7 @@ from pellucid.errors import InvalidArgumentError, PellucidWarning
 
 __all__ = ["ROOMS", "run"]
 
-ROOMS = ("neuron", "mlp", "cnn", "hopfield", "rbm", "spinn")
+ROOMS = ("neuron", "mlp", "cnn", "hopfield", "rbm", "spinn", "watching")
 PROBE_TIMEOUT = 900  # seconds
 SAME_QUALITY = 0.005  # accuracies further apart than this are not equal
 

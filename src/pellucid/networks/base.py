@@ -70,6 +70,8 @@ FORMULAS = MappingProxyType(
         "loss": "C = mean of the batches' losses",
         "gradient": "∂C/∂θ",
         "parameters": "θ = optimizer(θ, ∂C/∂θ)",
+        "coefs": "W: the weights within θ",
+        "intercepts": "b: the biases within θ",
     }
 )
 ClassFactors = Callable[[np.ndarray], np.ndarray]

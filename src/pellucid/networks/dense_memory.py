@@ -277,26 +277,29 @@ class DenseAssociativeMemory(Landscape, BaseEstimator):
         check_is_fitted(self)
         S = self._one(x)[None]
         rest = self._rests(S)
-        m = self._overlaps(S)
-        if self.interaction == "softmax":
+        m, kind, softmax = self._overlaps(S), type(self), self.interaction == "softmax"
+        if softmax:
             records = [
                 Record("s", "s", S[0], "N"),
-                Record("overlaps", "m_p = x_pᵀ s", m[0], "P"),
-                Record("attention", "softmax(β m)", attention_weights(m, self.beta)[0], "P"),
-                Record("field", "Xᵀ softmax(β m)", self._fields(S)[0], "N"),
+                Record("overlaps", "m_p = x_pᵀ s", m[0], "P", function=kind._overlaps),
+                Record(
+                    "attention", "softmax(β m)", attention_weights(m, self.beta)[0], "P", function=attention_weights
+                ),
+                Record("field", "Xᵀ softmax(β m)", self._fields(S)[0], "N", function=attention),
             ]
             rule = "s <- Xᵀ softmax(β X s), until no unit moves"
         else:
             records = [
                 Record("s", "s", S[0], "N"),
-                Record("overlaps", "m_p / N = 1/N x_pᵀ s", m[0] / S.shape[1], "P"),
-                Record("field", FORMULAS["field"], self._fields(S)[0], "N"),
+                Record("overlaps", "m_p / N = 1/N x_pᵀ s", m[0] / S.shape[1], "P", function=kind._overlaps),
+                Record("field", FORMULAS["field"], self._fields(S)[0], "N", function=kind._fields),
             ]
             rule = "s <- sign(h), unit by unit"
+        settle, rest_energy = kind._by_softmax if softmax else kind._by_units, float(self._energy(rest)[0])
         records += [
-            Record("energy", ENERGIES[self.interaction], float(self._energy(S)[0])),
-            Record("rest", rule, rest[0], "N", "update"),
-            Record("rest_energy", "E at the rest", float(self._energy(rest)[0]), phase="update"),
+            Record("energy", ENERGIES[self.interaction], float(self._energy(S)[0]), function=kind._energy),
+            Record("rest", rule, rest[0], "N", "update", function=settle),
+            Record("rest_energy", "E at the rest", rest_energy, phase="update", function=kind._energy),
         ]
         return Trace("DenseAssociativeMemory", records)
 

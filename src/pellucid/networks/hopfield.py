@@ -62,6 +62,13 @@ FORMULAS = MappingProxyType(
         "state": "s",
     }
 )
+UPDATE_RULES = MappingProxyType(
+    {
+        "asynchronous": "s <- sign(h), unit by unit",
+        "synchronous": "s <- sign(h), all units at once",
+        "stochastic": "P(s_i = 1) = 1 / (1 + exp(-2 h_i / T)), unit by unit",
+    }
+)
 # Above these many units weights are not handed out: a matrix of 16-bit numbers would take more than 0.5 GB.
 MOST_IN_MATRIX = 16_384
 # Random orders that are drawn; later sweeps take them in turn.
@@ -685,6 +692,7 @@ class HopfieldNetwork(Landscape, BaseEstimator):
         energy = float(self._energy(s[None], h[None])[0])
         orders = visiting_orders(len(s), self.seed_, self.order)
         generator = np.random.default_rng([self.seed_, 0])
+        formulas = MappingProxyType(FORMULAS | {"flipped": UPDATE_RULES[self.update]})
         number = 0
         for sweep in range(1, self.max_iter + 1):
             chances = generator.random(len(s)) if self.update == "stochastic" else None
@@ -706,7 +714,7 @@ class HopfieldNetwork(Landscape, BaseEstimator):
                     "unit": i, "field": field * scale, "flipped": bool(flipped), "energy": energy,
                     "state": view(s), "sweep": sweep,
                 }  # fmt: skip
-                yield Step("unit", number, MappingProxyType(values), FORMULAS, (type(self)._one_by_one,))
+                yield Step("unit", number, MappingProxyType(values), formulas, (type(self)._one_by_one,))
             if not flips and chances is None:
                 return
 
@@ -739,24 +747,26 @@ class HopfieldNetwork(Landscape, BaseEstimator):
         """Return one state x (N,), its overlaps, fields and energy, and the same where it comes to rest."""
         check_is_fitted(self)
         s = self._one(x)
-        raw = self._raw_fields(s)
+        raw, kind = self._raw_fields(s), type(self)
+        settle = kind._synchronous if self.update == "synchronous" else kind._asynchronous
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PellucidWarning)  # how it ended is one of the records
-            found = self._synchronous(s.copy()) if self.update == "synchronous" else self._asynchronous(s.copy())
+            found = settle(self, s.copy())
         P, N = self.n_patterns_, self.n_features_in_
         records = [Record("s", "s", s[0], "N")]
         if P:
             records.append(Record("overlaps", "m_p = 1/N x_pᵀ s", s[0].astype(np.float64) @ self._units / N, "P"))
         records += [
-            Record("field", "h = W s + b", (raw[0] + self._bias()) * self._scale, "N"),
-            Record("energy", "E = -½ sᵀ W s - bᵀ s", float(self._energy(s, raw)[0])),
+            Record("field", "h = W s + b", (raw[0] + self._bias()) * self._scale, "N", function=kind._raw_fields),
+            Record("energy", "E = -½ sᵀ W s - bᵀ s", float(self._energy(s, raw)[0]), function=kind._energy),
             Record("flips", "units that flip until the rest", float(found.flips[0]), phase="update"),
-            Record("rest", "s <- sign(h), unit by unit", found.states[0], "N", "update"),
+            Record("rest", UPDATE_RULES[self.update], found.states[0], "N", "update", function=settle),
             Record(
                 "rest_energy",
                 "E at the rest",
                 float(self._energy(found.states, self._raw_fields(found.states))[0]),
                 phase="update",
+                function=kind._energy,
             ),
         ]
         return Trace("HopfieldNetwork", records)

@@ -60,11 +60,14 @@ ARRAYS = ("W", "b", "c", "dW", "db", "dc", "chain", "active")
 ATTRIBUTES = ("n_features_in_", "feature_names_in_", "n_iter_", "_batches", "_batch")
 FORMULAS = MappingProxyType(
     {
+        "v_positive": "v of the data",
         "h_positive": "P(h = 1 | v) of the data",
+        "v_negative": "v of the model, by k rounds of Gibbs sampling",
         "h_negative": "P(h = 1 | v) of the model",
         "outer_positive": "<P(h|v) vᵀ> of the data",
         "outer_negative": "<P(h|v) vᵀ> of the model",
         "change": "ΔW = η (<P(h|v) vᵀ>_data - <P(h|v) vᵀ>_model)",
+        "components": "W = W + ΔW",
     }
 )
 
@@ -91,6 +94,11 @@ def gradient(
         data.mean(0) - shares @ model,
         h_data.mean(0) - h_model.sum(0),
     )
+
+
+def sample_units(p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return units of 0 and 1, drawn to be 1 with the probabilities p (N, H), (N, H)."""
+    return (rng.random(p.shape) < p).astype(np.float64)
 
 
 def _states(n: int) -> np.ndarray:
@@ -209,7 +217,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 "outer_positive": outer[0], "outer_negative": outer[1],
                 "change": self.components_ - before, "components": view(self.components_),
             }  # fmt: skip
-            yield Step("batch", number + 1, MappingProxyType(values), FORMULAS, (mean_hiddens, type(self)._advance))
+            functions = (mean_hiddens, gradient, type(self)._advance)
+            yield Step("batch", number + 1, MappingProxyType(values), FORMULAS, functions)
 
     def _epochs(self, X: np.ndarray, epochs: int) -> Self:
         count = self._count(X)
@@ -479,13 +488,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return z if self._gaussian else sigmoid(z)
 
     def _sample_visibles(self, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return z + rng.normal(size=z.shape) if self._gaussian else (rng.random(z.shape) < sigmoid(z)).astype(float)
+        return z + rng.normal(size=z.shape) if self._gaussian else sample_units(sigmoid(z), rng)
 
     def _gibbs(
         self, V: np.ndarray, W: np.ndarray, b: np.ndarray, c: np.ndarray, rng: np.random.Generator, beta: float = 1.0
     ) -> np.ndarray:
-        p = mean_hiddens(V, beta * W, beta * c)
-        h = (rng.random(p.shape) < p).astype(np.float64)
+        h = sample_units(mean_hiddens(V, beta * W, beta * c), rng)
         return self._sample_visibles(b + beta * (h @ W), rng)
 
     def exact_log_z(self) -> float:
@@ -540,16 +548,16 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             energies = finite_outputs(free_energy(V, W, b, c, self._gaussian), V)
         rng = self._going_on()
         p = mean_hiddens(V, W, c)
-        h = (rng.random(p.shape) < p).astype(np.float64)
+        h = sample_units(p, rng)
         z = h @ W + b
-        mean = "b + Wᵀh" if self._gaussian else "σ(b + Wᵀh)"
+        mean, drawn = "b + Wᵀh" if self._gaussian else "σ(b + Wᵀh)", self._sample_visibles(z, rng)
         records = [
             Record("v", "v", V, "N D"),
-            Record("p_h", "P(h = 1 | v) = σ(c + W v)", p, "N H"),
-            Record("h", "h ~ P(h | v)", h, "N H"),
-            Record("p_v", f"E(v' | h) = {mean}", self._mean_visibles(z), "N D"),
-            Record("v_next", "v' ~ P(v | h)", self._sample_visibles(z, rng), "N D"),
-            Record("free_energy", "F(v)", energies, "N"),
+            Record("p_h", "P(h = 1 | v) = σ(c + W v)", p, "N H", function=mean_hiddens),
+            Record("h", "h ~ P(h | v)", h, "N H", function=sample_units),
+            Record("p_v", f"E(v' | h) = {mean}", self._mean_visibles(z), "N D", function=type(self)._mean_visibles),
+            Record("v_next", "v' ~ P(v | h)", drawn, "N D", function=type(self)._sample_visibles),
+            Record("free_energy", "F(v)", energies, "N", function=free_energy),
         ]
         return Trace(type(self).__name__, records)
 

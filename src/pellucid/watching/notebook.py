@@ -6,6 +6,7 @@ that file itself, as a data URL: what runs in the notebook is, to the letter, wh
 
 import base64
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -21,6 +22,7 @@ from pellucid.errors import InvalidArgumentError, MissingExtraError
 from pellucid.language import language, say
 from pellucid.learning.step import Step
 from pellucid.learning.trace import Trace
+from pellucid.watching import machines
 
 __all__ = ["bundled", "widget"]
 
@@ -44,8 +46,10 @@ def widget(model: Any, X: Any = None, y: Any = None) -> Any:
     """Return a notebook widget that shows ``model``; ``watch`` keeps it up to date while the network runs.
 
     A multilayer network is drawn with its weights and its loss, over the plane too where X (N, 2) and y are given; a
+    A multilayer network is drawn with its weights and its loss, over the plane too where X (N, 2) and y are given; a
     convolutional one with its feature maps of the first image of X, and with y what it takes for what; a neuron with
-    its first example of X; a Hopfield network with its state. In a notebook::
+    its first example of X; a Hopfield network with its state; a Bernoulli machine over square pictures with its
+    weights, both phases of the step, and the first picture of X as it sees it. In a notebook::
 
         shown = pellucid.watching.widget(model, X, y)
         shown                                             # the last line of a cell
@@ -54,7 +58,7 @@ def widget(model: Any, X: Any = None, y: Any = None) -> Any:
     Raises MissingExtraError without the extra ``notebook``; InvalidArgumentError for what is none of these.
     """
     kind = next((name for name in _SHOWN for base in type(model).__mro__ if base.__name__ == name), None)
-    if kind is None:
+    if kind is None or type(model).__name__ == "GaussianRBM":  # whose visible units are no pictures
         raise InvalidArgumentError(
             f"widget shows {', '.join(_SHOWN)}, got {type(model).__name__}; plot draws the other networks"
         )
@@ -92,6 +96,12 @@ def _shown_type() -> Any:
         state = traitlets.List().tag(sync=True)
         pad_side = traitlets.Int(10).tag(sync=True)
         maps, chosen, confusion, classes = (traitlets.List().tag(sync=True) for _ in range(4))
+        filters, positive, negative, change, v_data, v_model = (traitlets.Bytes().tag(sync=True) for _ in range(6))
+        hidden, reconstruction = (traitlets.Bytes().tag(sync=True) for _ in range(2))
+        tile = traitlets.Int(8).tag(sync=True)
+        hidden_unit = traitlets.Int(0).tag(sync=True)
+        on_share, picture = (traitlets.List().tag(sync=True) for _ in range(2))
+        rate, changed = (traitlets.Float(0.0).tag(sync=True) for _ in range(2))
         unit = traitlets.Int(allow_none=True, default_value=None).tag(sync=True)
 
         def __init__(self, network: Any, X: Any, y: Any, values: Any) -> None:
@@ -164,7 +174,7 @@ def _convolutional(model: Any, X: np.ndarray | None, y: np.ndarray | None, step:
             taken = [[int(((y == a) & (found == b)).sum()) for b in classes] for a in classes]  # row: what it is
             values |= {
                 "views": ["maps", "confusion", "curve"],
-                "confusion": sum(taken, []),
+                "confusion": [count for row in taken for count in row],
                 "classes": classes.tolist(),
             }
     return values
@@ -214,4 +224,34 @@ def _hopfield(model: Any, X: np.ndarray | None, y: np.ndarray | None, step: Step
     }  # fmt: skip
 
 
-_SHOWN = {"CNNClassifier": _convolutional, "StackEstimator": _network, "Neuron": _neuron, "HopfieldNetwork": _hopfield}
+def _machine(model: Any, X: np.ndarray | None, y: np.ndarray | None, step: Step | None) -> dict[str, Any]:
+    if not model.__sklearn_is_fitted__():
+        return {"views": ["rbm"]}
+    tile = math.isqrt(model.n_features_in_)
+    if tile * tile != model.n_features_in_:
+        raise InvalidArgumentError(
+            f"widget shows a machine over square pictures, of 64 or 784 pixels for example, got {model.n_features_in_}"
+        )
+    values: dict[str, Any] = {"views": ["rbm"], "tile": tile}
+    arrays = machines.weights(model.components_)[1]
+    if step is not None:
+        numbers, pictures = machines.phases(step)
+        values |= {name: numbers[name] for name in ("rate", "changed", "on_share")}
+        arrays |= pictures
+    if X is not None:
+        first = np.atleast_2d(X)[:1]
+        values["picture"] = np.rint(16 * first[0]).tolist()
+        arrays |= {
+            "hidden": machines.share(model.transform(first)[0]),
+            "reconstruction": machines.share(model.reconstruct(first)[0]),
+        }
+    return values | {name: array.tobytes() for name, array in arrays.items()}
+
+
+_SHOWN = {
+    "CNNClassifier": _convolutional,
+    "StackEstimator": _network,
+    "Neuron": _neuron,
+    "HopfieldNetwork": _hopfield,
+    "BernoulliRBM": _machine,
+}

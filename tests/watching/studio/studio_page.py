@@ -11,9 +11,8 @@ pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 websockets = pytest.importorskip("websockets.sync.client")
 
-from pellucid.watching.studio.app import ROOMS  # noqa: E402 - it needs starlette
 
-__all__ = ["ROOMS", "TOKEN", "Frame", "Page", "Studio"]
+__all__ = ["TOKEN", "Frame", "Page", "Studio"]
 
 TOKEN = "a-token-for-tests-only"
 

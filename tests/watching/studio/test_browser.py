@@ -8,12 +8,11 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import pytest
-from studio_page import ROOMS
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from drawings import DRAWINGS
-
 from pellucid.experiments import inference
+from pellucid.watching.studio.app import ROOMS
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -26,8 +25,7 @@ AXE = Path(__file__).parents[3] / "node_modules" / "axe-core" / "axe.min.js"
 
 @pytest.fixture(scope="module", autouse=True)
 def model_at_hand(kept):
-    if find_spec("torch"):
-        inference.model_file()  # now, and not when a page waits for it
+    inference.model_file()  # now, and not when a page waits for it
 
 
 @pytest.fixture(scope="module")
@@ -351,6 +349,8 @@ def test_without_torch_the_room_says_so_and_the_others_work(visit, monkeypatch):
     assert not page.is_visible("#premise")
     page.click("a[href='#neuron']")
     until(page, "document.querySelector('#answer') !== null")
+
+
 def draw(page, strokes):
     """Draw on the digits' pad with the mouse, and wait until the page shows what became of it."""
     page.click("#clear")
@@ -495,6 +495,69 @@ def test_a_table_that_is_dropped_becomes_the_points(visit):
     until(page, "document.querySelector('#loaded').textContent.includes('small.csv: 3 points')")
 
 
+def test_a_machine_learns_digits_makes_something_of_a_picture_and_dreams(visit):
+    page = visit("rbm")
+    page.locator("input[type=range]").first.evaluate(
+        "e => { e.value = e.max; e.dispatchEvent(new Event('input')); e.dispatchEvent(new Event('change')); }"
+    )
+    first = float(page.inner_text("#score").replace("−", "-"))
+    page.click("#play")
+    until(page, "Number(document.querySelector('#count').textContent.replace(',', '')) > 300", timeout=30)
+    page.click("#play")
+    time.sleep(0.3)
+    batch, score = count(page), float(page.inner_text("#score").replace("−", "-"))
+    assert score > first + 5
+    label = "document.querySelector('.pellucid-paint').getAttribute('aria-label')"
+    before, energy = page.evaluate(label), page.inner_text("#energy")
+    box = page.locator(".pellucid-paint").bounding_box()
+    page.mouse.move(box["x"] + 0.06 * box["width"], box["y"] + 0.06 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.06 * box["width"], box["y"] + 0.9 * box["height"], steps=20)
+    page.mouse.up()
+    assert page.evaluate(label) != before
+    until(page, f"document.querySelector('#energy').textContent !== {energy!r}")
+    assert count(page) == batch  # what is painted does not begin the learning anew
+    page.click("#round")
+    until(page, "document.querySelector('#told').textContent.startsWith('Round 1,')")
+    page.click("#rounds")
+    until(page, "document.querySelector('#told').textContent.startsWith('Round 101,')")
+    page.click("#run")
+    until(page, "document.querySelector('#told').textContent.startsWith('Round 104,')")
+    page.click("#run")
+    page.click("#dream")
+    page.wait_for_selector("canvas[aria-label='20 pictures that the machine dreamt']")
+    time.sleep(0.5)
+    told = page.inner_text("#told")
+    lines = script(page).splitlines()
+    assert lines[0].startswith(f"batch {batch}: ")
+    assert float(lines[0].split()[-1]) == pytest.approx(score, abs=0.0006)
+    assert lines[2].startswith(f"round {told.split()[1].rstrip(',')}: free energy")
+    assert float(lines[2].split()[-1]) == pytest.approx(float(told.split()[-1].rstrip(".").replace("−", "-")), abs=0.06)
+    page.click("#language")
+    until(page, "document.documentElement.lang === 'zh-Hans'")
+    assert page.inner_text("#told").startswith("第 ")  # the chain is still there
+
+
+def test_a_hidden_unit_is_chosen_by_keys_and_its_phases_are_told(visit):
+    page = visit("rbm")
+    units = page.locator(".pellucid-filters")
+    assert units.get_attribute("aria-valuetext") == "hidden unit 1 of 36"
+    units.focus()
+    for key in ("ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    assert units.get_attribute("aria-valuenow") == "8"
+    labels = [page.locator(".pellucid-phase canvas").nth(i).get_attribute("aria-label") for i in range(3)]
+    assert [label.split(":")[0] for label in labels] == [
+        "Positive phase", "Negative phase", "Change of the weights",
+    ]  # fmt: skip
+    assert all("Unit 8 is on in" in label for label in labels[:2])
+    page.keyboard.press("End")
+    assert units.get_attribute("aria-valuenow") == "36"
+    page.select_option(".card select", "9")
+    until(page, "document.querySelector('.pellucid-filters').getAttribute('aria-valuemax') === '9'")
+    assert units.get_attribute("aria-valuenow") == "1"
+
+
 def test_a_link_restores_the_room(visit, chromium, studio):
     page = visit("playground")
     page.select_option(".card select", "spirals")
@@ -505,6 +568,17 @@ def test_a_link_restores_the_room(visit, chromium, studio):
     other.goto(link)
     other.wait_for_selector("#room[data-ready]")
     assert other.locator(".card select").first.input_value() == "spirals"
+    other.close()
+    page = visit("rbm")
+    page.select_option(".card select", "16")
+    page.click("[aria-label='take a 7']")
+    until(page, "location.hash.length > 60")
+    label = page.get_attribute(".pellucid-paint", "aria-label")
+    other = chromium.new_page()
+    other.goto(page.url)
+    other.wait_for_selector("#room[data-ready]")
+    assert other.locator(".card select").first.input_value() == "16"
+    assert other.get_attribute(".pellucid-paint", "aria-label") == label
     other.close()
     damaged = chromium.new_page()
     damaged.goto(f"{studio.address}#playground/%%%")

@@ -8,11 +8,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from studio_page import ROOMS
 from websockets.exceptions import ConnectionClosed
 
 from pellucid.errors import InvalidArgumentError, PellucidError
-from pellucid.watching.studio.app import understood
+from pellucid.watching.studio.app import QUESTIONS, ROOMS, understood
 from pellucid.watching.studio.messages import MOST_BYTES, frame, parse
 from pellucid.watching.studio.rooms import open_room
 
@@ -77,6 +76,9 @@ OVER = {
     "halves": ("hopfield", {"start": [[0.5] * 100]}, "start must hold -1 and 1 only"),
     "a sentence of a million words": ("sentences", {"premise": "a " * 10**6}, "premise must be a text of at most 1000"),
     "a sentence that is none": ("sentences", {"hypothesis": 3}, "hypothesis must be a text of at most 1000 characters"),
+    "a million hidden units": ("rbm", {"n_components": 10**6}, "n_components must be a whole number from 1 to 100"),
+    "a billion epochs": ("rbm", {"n_iter": 10**9}, "n_iter must be a whole number from 1 to 100"),
+    "a picture too large": ("rbm", {"v": [0] * 10_000}, "v must be a list of 64 to 64, got 10000"),
     "many patterns": ("hopfield", {"patterns": [[1] * 100] * 15}, "patterns must be a list of 1 to 14"),
 }
 
@@ -108,12 +110,15 @@ def test_a_frame_holds_its_arrays_at_multiples_of_eight_and_no_nan():
     assert data[4 + length :][8:16] == np.ones(2, "<f4").tobytes()
 
 
+VALUES = [None, -1, 1e308, 2**70, "x" * 1000, [], {}, [[]], True, "__import__('os')", [1] * 2000, {"a": {"b": {}}}]
+
+
 def malformed(count):
     """Yield messages that are nearly right, and such as are not at all, the same ones at every run."""
     rng = random.Random(0)
     kinds = ["ack", "ping", "open", "play", "pause", "step", "speed", "ask", "run", "", None, 7, [], {}]
     rooms = [*ROOMS, "<script>alert(1)</script>", "../../etc", None, 3]
-    values = [None, -1, 1e308, 2**70, "x" * 1000, [], {}, [[]], True, "__import__('os')", [1] * 2000, {"a": {"b": {}}}]
+    values = VALUES
     names = [
         "X",
         "y",
@@ -127,6 +132,9 @@ def malformed(count):
         "case",
         "start",
         "__class__",
+        "n_components",
+        "v",
+        "rounds",
         "activation",
         "premise",
         "shown",
@@ -171,6 +179,27 @@ def test_five_thousand_malformed_messages_bring_no_traceback_and_leave_the_serve
     with studio.page() as page:
         assert page.open("neuron").header["iteration"] == 1
     assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_questions_that_are_none_are_refused_in_every_room_which_goes_on(studio, room):
+    rng = random.Random(room)
+    abouts = [
+        *VALUES,
+        *({name: value} for name in ("x", "v", "rounds", "pattern", "share", "code") for value in VALUES),
+    ]
+    with studio.page() as page:
+        page.open(room)
+        refused = 0
+        for _ in range(100):
+            page.say(do="ask", what=rng.choice(QUESTIONS), about=rng.choice(abouts))
+            answer = page.hear()
+            told = answer if isinstance(answer, dict) else answer.header
+            assert "failed" not in told, told
+            refused += "refused" in told
+        assert refused > 60
+        page.say(do="step")
+        assert page.hear().header["frame"]
 
 
 def test_a_message_of_more_than_a_mebibyte_ends_the_connection_and_no_more(studio):

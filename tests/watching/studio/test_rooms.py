@@ -5,12 +5,12 @@ import io
 
 import numpy as np
 import pytest
-from studio_page import ROOMS
 
 from pellucid import HopfieldNetwork, MLPClassifier, Neuron
 from pellucid.data import NEURON_TABLE, block_counts, circles, drawn_digit, normalized_bitmap
 from pellucid.data.letters import letters
 from pellucid.experiments.digits import parts
+from pellucid.watching.studio.app import ROOMS
 from pellucid.watching.studio.rooms import open_room
 
 

@@ -15,7 +15,9 @@ from json import dumps, loads
 import numpy as np
 import psutil
 import pytest
-from studio_page import ROOMS, Frame, websockets
+from studio_page import Frame, websockets
+
+from pellucid.watching.studio.app import ROOMS
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 

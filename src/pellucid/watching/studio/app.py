@@ -28,8 +28,10 @@ ROOMS = (
     "playground",
     "digits",
     "hopfield",
+    "rbm",
     "sentences",
 )
+QUESTIONS = ("export", "trace", "corrupt", "look", "table", "sample", "read", "go")
 TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -142,7 +144,7 @@ def understood(message: dict[str, Any]) -> dict[str, Any]:
         said["speed"] = None if speed is None else number("speed", speed, 0.1, 100_000)
         said["frames"] = reader.integer("frames", 1, 60, 30)
     elif said["do"] == "ask":
-        said["what"] = reader.choice("what", ("export", "trace", "corrupt", "look", "table", "read", "go"), "")
+        said["what"] = reader.choice("what", QUESTIONS, "")
         said["about"] = reader.values.pop("about", {})
     reader.done()
     return said

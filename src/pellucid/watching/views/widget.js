@@ -7,9 +7,10 @@ import * as maps from "./maps.js";
 import * as network from "./network.js";
 import * as neuron from "./neuron.js";
 import { make, speak } from "./paint.js";
+import * as rbm from "./rbm.js";
 
 /** @type {Record<string, {render: (given: {model: any, el: HTMLElement}) => (() => void)}>} */
-const VIEWS = { boundary, confusion, curve, hopfield, maps, network, neuron };
+const VIEWS = { boundary, confusion, curve, hopfield, maps, network, neuron, rbm };
 
 /** @param {{model: any, el: HTMLElement}} given */
 export function render({ model, el }) {

@@ -9,6 +9,7 @@ const ROOMS = {
   playground: () => import("./rooms/playground.js"),
   digits: () => import("./rooms/digits.js"),
   hopfield: () => import("./rooms/hopfield.js"),
+  rbm: () => import("./rooms/rbm.js"),
   sentences: () => import("./rooms/sentences.js"),
 };
 
@@ -144,6 +145,7 @@ function buildTop() {
     playground: say("Playground"),
     digits: say("Digits"),
     hopfield: say("Hopfield network"),
+    rbm: say("Boltzmann machine"),
     sentences: say("Sentences"),
   };
   const tabs = Object.entries(titles).map(([key, title]) =>

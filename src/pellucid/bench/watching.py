@@ -1,0 +1,166 @@
+"""What it costs that every run can be watched: a fit beside its own kernels in a bare loop, and beside a watched run.
+
+The bare loop prepares as the fit does (checks, first weights), then calls the compiled functions that the fit calls,
+with the same arguments, and does nothing else: nothing counts, yields, looks for Ctrl-C or for weights that are not
+finite. Quality is that of the fit, which the calls were taken down from.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pellucid.bench.comparison import OURS, Comparison, Contender, Setting, Task
+from pellucid.bench.mlp import accuracy, digits
+from pellucid.data import NEURON_TABLE, XOR
+
+__all__ = ["TASKS"]
+
+Calls = list[tuple[Any, ...]]
+
+
+def calls_of(owner: Any, name: str, work: Callable[[], Any]) -> tuple[Callable[..., Any], Calls]:
+    """Return the function ``owner.name`` and the arguments of every call that ``work()`` makes of it."""
+    function, calls = getattr(owner, name), []
+
+    def taken_down(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return function(*arguments)
+
+    setattr(owner, name, taken_down)
+    try:
+        work()
+    finally:
+        setattr(owner, name, function)
+    return function, calls
+
+
+def contenders(
+    make: Callable[[], Any],
+    data: tuple[Any, ...],
+    prepare: Callable[[Any], Any],
+    kernel: Callable[[], tuple[Any, str]],
+    grade: Callable[[Any], float],
+) -> dict[str, Callable[[], Contender]]:
+    """Return the fit of ``make()`` to the data, its bare loop, and a run that is watched.
+
+    ``prepare(model)`` does what the fit does first; ``kernel()`` says where the function is that it calls then.
+    """
+
+    def ours() -> Contender:
+        return Contender(lambda seed: make().fit(*data), grade)
+
+    def bare() -> Contender:
+        model = make()
+        function, calls = calls_of(*kernel(), lambda: model.fit(*data))
+        quality = grade(model)
+
+        def work(seed: int) -> None:
+            prepare(make())
+            for arguments in calls:
+                function(*arguments)
+
+        return Contender(work, lambda result: quality)
+
+    def watched() -> Contender:
+        def work(seed: int) -> Any:
+            model = make()
+            for _ in model.steps(*data):
+                pass
+            return model
+
+        return Contender(work, grade)
+
+    return {OURS: ours, "bare-loop": bare, "watched": watched}
+
+
+def neuron(setting: Setting) -> Comparison:
+    """Time the neuron's 10,000 iterations."""
+    from pellucid.networks.neuron import Neuron
+
+    X, y = (np.array(part, dtype=np.float64) for part in NEURON_TABLE)
+
+    def kernel() -> tuple[Any, str]:
+        from pellucid.parts.compiled import delta_rule
+
+        return delta_rule, "iterate"
+
+    made = contenders(
+        lambda: Neuron(random_state=1), (X, y), lambda model: model._begin(X, y), kernel,
+        lambda model: accuracy(model.predict(X), y),
+    )  # fmt: skip
+    return Comparison("10,000 iterations on 4 rows, float64; watched: each", made)
+
+
+def layered(kind: str, data: Callable[[], tuple[Any, Any]], per: str, **settings: Any) -> Task:
+    """Return the task of a network of layers."""
+
+    def task(setting: Setting) -> Comparison:
+        import pellucid
+
+        X, y = data()
+        # A loss that rises ends nothing: the bare loop goes on from where its last round ended.
+        given = {"tol": 0, "n_iter_no_change": 1 << 40, "random_state": 0} | settings
+
+        def kernel() -> tuple[Any, str]:
+            from pellucid.learning import compiled
+            from pellucid.learning.convolved import Convolved
+
+            return (Convolved, "_learn") if kind == "CNNClassifier" else (compiled, "train")
+
+        made = contenders(
+            lambda: getattr(pellucid, kind)(**given), (X, y),
+            lambda model: model._prepare(X, y, None, (None, None), False, None), kernel,
+            lambda model: accuracy(model.predict(X), y),
+        )  # fmt: skip
+        return Comparison(f"{per}; watched: each epoch", made)
+
+    return task
+
+
+def rbm(setting: Setting) -> Comparison:
+    """Time epochs of PCD."""
+    from pellucid.networks.rbm import BernoulliRBM
+
+    X = digits().X
+
+    def kernel() -> tuple[Any, str]:
+        from pellucid.parts.compiled import boltzmann
+
+        return boltzmann, "contrast"
+
+    made = contenders(
+        lambda: BernoulliRBM(100, learning_rate=0.06, n_iter=20, random_state=0), (X,),
+        lambda model: model._begin(X, fresh=True), kernel,
+        lambda model: float(model.score_samples(X[:100]).mean()) / X.shape[1],
+    )  # fmt: skip
+    return Comparison(f"20 epochs of {len(X):,} digits, 64-100, batch 10; watched: each batch", made)
+
+
+def xor() -> tuple[Any, Any]:
+    """Return the truth table of XOR."""
+    return np.array(XOR[0], dtype=np.float64), np.asarray(XOR[1])
+
+
+def images() -> tuple[Any, Any]:
+    """Return the digits that are learnt from."""
+    return digits().X, digits().y
+
+
+TASKS: dict[str, Task] = {
+    "watching-neuron": neuron,
+    "watching-xor": layered(
+        "MLPClassifier", xor, "10,000 iterations on 4 rows, 2-2-1, float64", hidden_layer_sizes=(2,),
+        activation="logistic", solver="sgd", learning_rate_init=1.0, alpha=0, batch_size=4, shuffle=False,
+        max_iter=10_000, dtype="float64",
+    ),
+    "watching-digits": layered(
+        "MLPClassifier", images, "100 epochs of the digits, 64-100-10, batch 32", hidden_layer_sizes=(100,),
+        batch_size=32, max_iter=100,
+    ),
+    "watching-cnn": layered(
+        "CNNClassifier", images, "2 epochs of the digits, 8 maps of 3 x 3, batch 32", conv_layers=[(8, 3)],
+        image_shape=(8, 8), batch_size=32, max_iter=2,
+    ),
+    "watching-rbm": rbm,
+}  # fmt: skip

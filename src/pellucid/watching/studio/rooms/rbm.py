@@ -1,0 +1,209 @@
+"""The room of the Boltzmann machine: it learns digits batch by batch, and shows what it makes of a picture."""
+
+from copy import deepcopy
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from pellucid import BernoulliRBM
+from pellucid.data import load_digits
+from pellucid.errors import InvalidArgumentError
+from pellucid.learning.recording import Recording
+from pellucid.learning.step import Step, source_of
+from pellucid.learning.trace import Trace
+from pellucid.watching.machines import phases, share, weights
+from pellucid.watching.studio.messages import Reader
+from pellucid.watching.studio.rooms import Answer, about_step
+
+__all__ = ["MachineRoom", "open_room"]
+
+LEARNT, HELD = 1700, 50  # images to learn from, and images that it never sees
+INK = 16  # of full ink, in the page's whole numbers
+EVERY = 10  # batches from one point of the curves to the next
+DREAMS, BURN_IN = 20, 500
+
+
+@cache
+def images() -> tuple[np.ndarray, np.ndarray]:
+    """Return the digits, read once."""
+    return load_digits()
+
+
+def open_room(settings: Any) -> "MachineRoom":
+    """Return the room; raise InvalidArgumentError for settings beyond their bounds."""
+    reader = Reader(settings)
+    model = {
+        "n_components": reader.integer("n_components", 1, 100, 36),
+        "learning_rate": reader.number("learning_rate", 1e-4, 1, 0.06),
+        "batch_size": reader.integer("batch_size", 1, 100, 10),
+        "n_iter": reader.integer("n_iter", 1, 100, 30),
+        "algorithm": reader.choice("algorithm", ("pcd", "cd"), "pcd"),
+        "k": reader.integer("k", 1, 10, 1),
+        "schedule": reader.choice("schedule", ("cosine", "constant"), "cosine"),
+        "random_state": reader.integer("seed", 0, 2**32 - 1, 0),
+    }
+    picture = _picture(reader)
+    reader.done()
+    return MachineRoom(model, picture)
+
+
+def _picture(reader: Reader) -> list[int]:
+    """Return the 64 pixels of ``v``, whole numbers up to ``INK``; at first the first image that is held back."""
+    usual = np.rint(INK * images()[0][LEARNT]).astype(int).tolist()
+    return reader.integers("v", (64, 64), 0, INK, usual)
+
+
+class Chain:
+    """Rounds of Gibbs sampling by a copy of the machine: what goes on being learnt does not disturb it."""
+
+    def __init__(self, model: BernoulliRBM, picture: list[int], batch: int) -> None:
+        self.model, self.batch = deepcopy(model), batch
+        self.v = np.array(picture) / INK
+        self.rounds = Recording(24)
+        self.last: Trace | None = None
+
+    def go_on(self, rounds: int) -> None:
+        """Take so many rounds."""
+        for _ in range(rounds):
+            self.last = trace = self.model.trace(self.v)
+            self.v = np.asarray(trace["v_next"])[0]
+            number, energy = self.rounds.seen + 1, float(np.asarray(trace["free_energy"])[0])
+            self.rounds.add(Step("round", number, {"free_energy": energy, "p_v": np.asarray(trace["p_v"])[0]}))
+
+
+class MachineRoom:
+    """``BernoulliRBM.steps`` on the handwritten digits, a minibatch a step."""
+
+    def __init__(self, model: dict[str, Any], picture: list[int]) -> None:
+        self.settings, self.picture = model, picture
+        X, y = images()
+        self.X, self.held = X[:LEARNT], X[LEARNT : LEARNT + HELD]
+        self.digits = [int(np.flatnonzero(y[LEARNT:] == digit)[0]) + LEARNT for digit in range(10)]
+        self.model = BernoulliRBM(**model)
+        self.run = self.model.steps(self.X)
+        self.batches = -(-LEARNT // int(model["batch_size"])) * int(model["n_iter"])
+        self.step: Step | None = None
+        self.curves = Recording(300)
+        self.chain: Chain | None = None
+
+    def advance(self) -> bool:
+        """Learn from one batch."""
+        step = next(self.run, None)
+        if step is None:
+            return False
+        self.step = step
+        if step.number % EVERY == 1:
+            self.curves.add(Step("batch", step.number, self._scores()))
+        return step.number < self.batches
+
+    def _scores(self) -> dict[str, Any]:
+        """Return what is measured of the machine, means over images that it never sees and that it learns from."""
+        model, held = self.model, self.held
+        return {
+            "pseudo_likelihood": float(model.score_samples(held).mean()),
+            "free_energy_gap": float(model.free_energy(held).mean() - model.free_energy(self.X[:500]).mean()),
+        }
+
+    def _begun(self) -> Step:
+        if self.step is None:
+            self.advance()
+        if self.step is None:  # n_iter >= 1 and LEARNT rows: there is a first batch
+            raise InvalidArgumentError("the machine has taken no step")
+        return self.step
+
+    def frame(self) -> Answer:
+        """Return the weights, both phases of the last step, and what the machine makes of the picture."""
+        step, header, arrays = self._begun(), self._scores(), dict[str, np.ndarray]()
+        for numbers, pictures in (weights(step.components), phases(step), self._seen()):
+            header, arrays = header | numbers, arrays | pictures
+        header |= {
+            "batch": step.number, "of": self.batches, "epoch": step.epoch,
+            "curves": {name: list(self.curves.curve(name)) for name in ("pseudo_likelihood", "free_energy_gap")},
+        }  # fmt: skip
+        return header, arrays
+
+    def _seen(self) -> Answer:
+        """Return what the machine makes of the picture: its free energy, the hidden units, the reconstruction."""
+        v = np.array([self.picture]) / INK
+        made = {"hidden": self.model.transform(v)[0], "reconstruction": self.model.reconstruct(v)[0]}
+        return {"free_energy": float(self.model.free_energy(v)[0])}, {name: share(a) for name, a in made.items()}
+
+    def about(self) -> dict[str, Any]:
+        """Return formulas and sources, and ten digits that are held back."""
+        digits = np.rint(INK * images()[0][self.digits]).astype(int)
+        functions = (BernoulliRBM.trace, BernoulliRBM.reconstruct, BernoulliRBM.score_samples)
+        about = about_step(self._begun())
+        about["sources"] |= {function.__qualname__: source_of(function) for function in functions}
+        return about | {"digits": digits.tolist()}
+
+    def ask(self, what: str, about: Any) -> Answer:
+        """Answer ``export``, ``look`` (at another picture), ``trace`` (rounds of the chain) and ``sample`` (dreams)."""
+        reader = Reader(about, "about")
+        if what == "export":
+            reader.done()
+            return {"script": self.script()}, {}
+        if what not in {"look", "trace", "sample"}:
+            raise InvalidArgumentError(f"this room answers export, look, trace and sample, got {what!r}")
+        step = self._begun()
+        if what == "sample":
+            reader.done()
+            dreams = self.model.reconstruct(self.model.sample(DREAMS, BURN_IN))
+            return {"rounds": BURN_IN, "batch": step.number}, {"dreams": share(dreams)}
+        rounds = reader.integer("rounds", 1, 1000, 1) if what == "trace" else 0
+        anew = "v" in reader.values
+        self.picture = _picture(reader) if anew else self.picture
+        reader.done()
+        if what == "look":
+            self.chain = None
+            return self._seen()
+        if anew or self.chain is None:
+            self.chain = Chain(self.model, self.picture, step.number)
+        self.chain.go_on(rounds)
+        return self._chain(self.chain)
+
+    def _chain(self, chain: Chain) -> Answer:
+        trace = {record.name: np.asarray(record.value)[0] for record in chain.last or ()}
+        kept = list(chain.rounds)
+        header = {
+            "round": chain.rounds.seen, "batch": chain.batch, "free_energy": float(trace["free_energy"]),
+            "rounds": [step.number for step in kept], "energies": [step.free_energy for step in kept],
+        }  # fmt: skip
+        arrays = {name: share(trace[name]) for name in ("v", "p_h", "h", "p_v", "v_next")}
+        return header, arrays | {"past": share(np.stack([step.p_v for step in kept]))}
+
+    def script(self) -> str:
+        """Return a Python program that comes to what is on the screen."""
+        step, chain = self._begun(), self.chain
+        given = "".join(f"    {name}={value!r},\n" for name, value in self.settings.items())
+        copied = "" if chain is None else f"    if step.number == {chain.batch}:\n        chain = deepcopy(machine)\n"
+        rounds = "" if chain is None else f'''
+v = picture
+for _ in range({chain.rounds.seen}):
+    trace = chain.trace(v)
+    v = trace["v_next"][0]
+
+print(f"round {chain.rounds.seen}: free energy {{trace['free_energy'][0]:.10f}}")
+for row in v.reshape(8, 8):
+    print("".join("#" if unit else "." for unit in row))
+'''  # fmt: skip
+        imports = "" if chain is None else "from copy import deepcopy\n\n"
+        return f'''"""A restricted Boltzmann machine, trained as in Pellucid's studio."""
+
+{imports}import numpy as np
+
+from pellucid import BernoulliRBM
+from pellucid.data import load_digits
+
+X = load_digits()[0]
+machine = BernoulliRBM(
+{given})
+for step in machine.steps(X[:{LEARNT}]):
+{copied}    if step.number == {step.number}:
+        break
+
+score = machine.score_samples(X[{LEARNT}:{LEARNT + HELD}]).mean()
+picture = np.array({self.picture}) / {INK}
+print(f"batch {{step.number}}: log pseudo-likelihood {{score:.10f}}")
+print(f"free energy of the picture {{machine.free_energy(picture[None])[0]:.10f}}")
+{rounds}'''

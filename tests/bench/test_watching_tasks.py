@@ -1,0 +1,58 @@
+"""What watching costs is measured against the very calls that a fit makes."""
+
+import pytest
+
+from pellucid.bench import watching
+from pellucid.bench.comparison import OURS, Setting
+
+
+@pytest.fixture(autouse=True)
+def few_digits(monkeypatch):
+    from pellucid.bench.mlp import digits
+
+    few, whole = 64, digits()
+    part = type(whole)("digits", whole.X[:few], whole.y[:few], whole.X_test[:few], whole.y_test[:few])
+    monkeypatch.setattr(watching, "digits", lambda: part)
+
+
+def test_calls_are_taken_down_in_order_and_the_function_is_put_back():
+    class Owner:
+        @staticmethod
+        def kernel(a, b):
+            return a + b
+
+    function = Owner.kernel
+    found, calls = watching.calls_of(Owner, "kernel", lambda: [Owner.kernel(n, 1) for n in range(3)])
+    assert found is function is Owner.kernel
+    assert calls == [(0, 1), (1, 1), (2, 1)]
+    with pytest.raises(ZeroDivisionError):
+        watching.calls_of(Owner, "kernel", lambda: 1 / 0)
+    assert Owner.kernel is function
+
+
+@pytest.mark.filterwarnings("ignore:training stopped after max_iter")
+@pytest.mark.parametrize("task", watching.TASKS)
+def test_everybody_does_the_same_work_of_a_task(task):
+    made = {name: make() for name, make in watching.TASKS[task](Setting()).contenders.items()}
+    assert list(made) == [OURS, "bare-loop", "watched"]
+    qualities = [contender.quality(contender.work(0)) for contender in made.values()]
+    assert qualities[0] == qualities[1] == qualities[2]
+
+
+@pytest.mark.filterwarnings("ignore:training stopped after max_iter")
+@pytest.mark.parametrize("task", watching.TASKS)
+def test_the_bare_loop_s_calls_are_those_that_train(task, monkeypatch):
+    """Counted where they arrive: the fit's calls, and as many in each round of the bare loop."""
+    counted, taken = [], watching.calls_of
+
+    def counting(owner, name, work):
+        function, calls = taken(owner, name, work)
+        return lambda *arguments: counted.append(function(*arguments)), calls
+
+    monkeypatch.setattr(watching, "calls_of", counting)
+    bare = watching.TASKS[task](Setting()).contenders["bare-loop"]()
+    bare.work(0)
+    first = len(counted)
+    assert first >= 1
+    bare.work(1)
+    assert len(counted) == 2 * first
