@@ -56,7 +56,7 @@ def test_a_neuron_and_a_hopfield_network():
 
 def test_what_it_does_not_show_is_named():
     with pytest.raises(
-        InvalidArgumentError, match="widget shows StackEstimator, Neuron, HopfieldNetwork, got BernoulliRBM"
+        InvalidArgumentError, match="widget shows StackEstimator, Neuron, HopfieldNetwork, Graph, got BernoulliRBM"
     ):
         widget(BernoulliRBM())
     with pytest.raises(InvalidArgumentError, match="at its first example: give X"):
@@ -66,7 +66,7 @@ def test_what_it_does_not_show_is_named():
 def test_the_module_is_one_text_that_imports_nothing_by_name():
     text = bundled("widget.js")
     assert 'from "./' not in text
-    assert text.count('from "data:text/javascript;base64,') == 6
+    assert text.count('from "data:text/javascript;base64,') == 7
     assert len(text) < 300_000
     for path in VIEWS.glob("*.js"):
         if path.name not in {"paint.js"}:

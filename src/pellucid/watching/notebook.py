@@ -19,12 +19,14 @@ import pellucid.language
 from pellucid.errors import InvalidArgumentError, MissingExtraError
 from pellucid.language import language, say
 from pellucid.learning.step import Step
+from pellucid.watching.graph import Graph
 
 __all__ = ["bundled", "widget"]
 
 VIEWS = Path(__file__).parent / "views"
 GRID = 40
 MOST_UNITS = 16  # of a layer that is drawn unit by unit
+MOST_NUMBERS = 64  # of a value in a graph; of a larger one its shape is shown
 
 
 @cache
@@ -42,7 +44,7 @@ def widget(model: Any, X: Any = None, y: Any = None) -> Any:
     """Return a notebook widget that shows ``model``; ``watch`` keeps it up to date while the network runs.
 
     A multilayer network is drawn with its weights and its loss, over the plane too where X (N, 2) and y are given; a
-    neuron with its first example of X; a Hopfield network with its state. In a notebook::
+    neuron with its first example of X; a Hopfield network with its state; a Graph as it was built. In a notebook::
 
         shown = pellucid.watching.widget(model, X, y)
         shown                                             # the last line of a cell
@@ -89,6 +91,8 @@ def _shown_type() -> Any:
         state = traitlets.List().tag(sync=True)
         pad_side = traitlets.Int(10).tag(sync=True)
         unit = traitlets.Int(allow_none=True, default_value=None).tag(sync=True)
+        graph = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+        moment = traitlets.Int(-1).tag(sync=True)
 
         def __init__(self, network: Any, X: Any, y: Any, values: Any) -> None:
             catalogue = Path(pellucid.language.__file__).with_name("zh.json")
@@ -175,4 +179,28 @@ def _hopfield(model: Any, X: np.ndarray | None, y: np.ndarray | None, step: Step
     }  # fmt: skip
 
 
-_SHOWN = {"StackEstimator": _network, "Neuron": _neuron, "HopfieldNetwork": _hopfield}
+def _graph(graph: Graph, X: np.ndarray | None, y: np.ndarray | None, step: Step | None) -> dict[str, Any]:
+    lines = {node.place: node.line for node in graph if node.line}
+    order = {place: number for number, place in enumerate(sorted(lines))}
+
+    def plain(value: np.ndarray | None) -> Any:
+        return (
+            None
+            if value is None or value.size > MOST_NUMBERS
+            else value.item()
+            if not value.shape
+            else value.ravel().tolist()
+        )
+
+    nodes = [
+        {
+            "name": node.name, "operation": node.operation, "inputs": list(node.inputs), "value": plain(node.value),
+            "shape": " × ".join(map(str, node.value.shape)), "slope": plain(node.slope),
+            "line": order.get(node.place, -1),
+        }
+        for node in graph
+    ]  # fmt: skip
+    return {"views": ["graph"], "graph": {"nodes": nodes, "lines": [lines[p] for p in order], "missed": graph.missed}}
+
+
+_SHOWN = {"StackEstimator": _network, "Neuron": _neuron, "HopfieldNetwork": _hopfield, "Graph": _graph}

@@ -1,13 +1,14 @@
 // The views in a notebook: which of them are shown, the model's `views` says. `texts` is the Chinese catalogue or null.
 import * as boundary from "./boundary.js";
 import * as curve from "./curve.js";
+import * as graph from "./graph.js";
 import * as hopfield from "./hopfield.js";
 import * as network from "./network.js";
 import * as neuron from "./neuron.js";
 import { make, speak } from "./paint.js";
 
 /** @type {Record<string, {render: (given: {model: any, el: HTMLElement}) => (() => void)}>} */
-const VIEWS = { boundary, curve, hopfield, network, neuron };
+const VIEWS = { boundary, curve, graph, hopfield, network, neuron };
 
 /** @param {{model: any, el: HTMLElement}} given */
 export function render({ model, el }) {
