@@ -60,7 +60,7 @@ def test_what_is_cut_joined_or_changed_in_place_is_followed():
         c.mul_(2)
         c.sum()
     assert [(node.operation, node.inputs) for node in graph][1:] == [
-        ("chunk 1/2", (0,)), ("chunk 2/2", (0,)), ("[;]", (2, 1)), ("· 2", (3,)), ("sum", (4,)),
+        ("part 1/2", (0,)), ("part 2/2", (0,)), ("[;]", (2, 1)), ("· 2", (3,)), ("sum", (4,)),
     ]  # fmt: skip
     assert graph[3].value.tolist() == [2, 3, 0, 1]
     assert graph[4].value.tolist() == [4, 6, 0, 2]

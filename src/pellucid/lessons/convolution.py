@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.runtime]
+# auto_instantiate = true
+# ///
 """A lesson: convolution and pooling, by hand and by the library."""
 
 import marimo

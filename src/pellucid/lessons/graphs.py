@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.runtime]
+# auto_instantiate = true
+# ///
 """A lesson: computation graphs, built once or as the code runs, by hand and by PyTorch; a recurrent network; SPINN."""
 
 import marimo

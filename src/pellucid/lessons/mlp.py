@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.runtime]
+# auto_instantiate = true
+# ///
 """A lesson: several layers and backpropagation, by hand and by the library; exclusive or, then digits."""
 
 import marimo

@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.runtime]
+# auto_instantiate = true
+# ///
 """A lesson: one neuron, by hand and by the library."""
 
 import marimo

@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.runtime]
+# auto_instantiate = true
+# ///
 """A lesson: the restricted Boltzmann machine, by hand and by the library."""
 
 import marimo

@@ -33,7 +33,7 @@ __all__ = ["Graph", "Node"]
 # How operations are written in formulas; any other by its own name.
 SIGNS = {
     "add": "+", "sub": "−", "mul": "·", "div": "/", "truediv": "/", "matmul": "@", "mm": "@", "mv": "@", "pow": "^",
-    "neg": "−", "sigmoid": "σ", "cat": "[;]", "getitem": "[ ]",
+    "neg": "−", "sigmoid": "σ", "cat": "[;]", "getitem": "[ ]", "chunk": "part", "split": "part", "unbind": "part",
 }  # fmt: skip
 TWO_SIDED = ("add", "sub", "mul", "div", "truediv", "pow")
 MOST_NODES = 200
@@ -167,7 +167,7 @@ def _recorder(graph: Graph) -> Any:
 def _is_number(thing: Any) -> bool:
     import torch
 
-    return isinstance(thing, torch.Tensor) and thing.is_floating_point()
+    return isinstance(thing, torch.Tensor) and thing.is_floating_point() and thing.numel() > 0
 
 
 def _tensors(arguments: Sequence[Any]) -> Iterator[Any]:
