@@ -39,7 +39,19 @@ def test_help_answers_in_less_than_two_fifths_of_a_second():
 def test_help_lists_the_commands_that_there_are(pellucid):
     done = pellucid("--help")
     listed = [line.split()[0] for line in done.stdout.partition("Commands:\n")[2].splitlines()]
-    assert listed == ["tour", "run", "watch", "studio", "train", "predict", "inspect", "export", "bench", "spinn"]
+    assert listed == [
+        "tour",
+        "run",
+        "watch",
+        "studio",
+        "lesson",
+        "train",
+        "predict",
+        "inspect",
+        "export",
+        "bench",
+        "spinn",
+    ]
 
 
 def test_no_command_shows_the_help(pellucid):

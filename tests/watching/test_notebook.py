@@ -95,7 +95,7 @@ def test_a_machine_over_pictures_shows_its_weights_and_both_phases():
 def test_what_it_does_not_show_is_named():
     with pytest.raises(
         InvalidArgumentError,
-        match="widget shows CNNClassifier, StackEstimator, Neuron, HopfieldNetwork, BernoulliRBM, got GaussianRBM",
+        match="widget shows CNNClassifier, StackEstimator, Neuron, HopfieldNetwork, BernoulliRBM, Graph, got Gaussian",
     ):
         widget(GaussianRBM())
     with pytest.raises(InvalidArgumentError, match="at its first example: give X"):
@@ -105,7 +105,7 @@ def test_what_it_does_not_show_is_named():
 def test_the_module_is_one_text_that_imports_nothing_by_name():
     text = bundled("widget.js")
     assert 'from "./' not in text
-    assert text.count('from "data:text/javascript;base64,') == 9
+    assert text.count('from "data:text/javascript;base64,') == 10
     assert len(text) < 300_000
     for path in VIEWS.glob("*.js"):
         if path.name not in {"paint.js"}:

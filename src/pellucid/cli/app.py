@@ -139,6 +139,22 @@ def studio(
     serve(port, host=host, token=token, remote=allow_remote, browser=browser)
 
 
+@app.command(help=say("Open a lesson as a notebook; or list them."))
+def lesson(
+    name: Annotated[
+        str | None, Argument(metavar="[NAME]", help="neuron, mlp, convolution, hopfield, rbm, graphs, spinn")
+    ] = None,
+    *,
+    out: Annotated[Path | None, Option(metavar="FILE", help=say("Where to keep your copy of it."))] = None,
+    port: Annotated[int | None, Option(min=1, max=65535, help=say("The port; else any that is free."))] = None,
+    browser: Annotated[bool, Option("--browser/--no-browser", help=say("Open the page in a browser."))] = True,
+) -> None:
+    """Open a copy of a lesson with marimo."""
+    from pellucid.cli.lessons import lesson
+
+    lesson(name, out=out, port=port, browser=browser)
+
+
 @app.command(help=say("Train a network on a table of your own."))
 def train(
     file: Annotated[Path, Argument(metavar="FILE", help=say("A CSV with a header, or an NPZ with X, y."))],

@@ -1,14 +1,14 @@
 """``run``, ``tour`` and ``bench``: the experiments, judged and shown."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from pellucid.cli.display import note, number, print_json, progress_bar, show, table
-from pellucid.errors import InvalidArgumentError, PellucidError
+from pellucid.cli.naming import check_name
+from pellucid.errors import PellucidError
 from pellucid.experiments import EXPERIMENTS, Result
 from pellucid.experiments import run as run_experiment
 from pellucid.language import say
@@ -26,7 +26,7 @@ def run(
     options: Mapping[str, Any],
 ) -> None:
     """Run the experiment ``name`` and show what it measured; status 1 if that is not as expected."""
-    _check_name(name)
+    check_name(name, EXPERIMENTS, say("there is no experiment {name!r}; ", name=name))
     if figures is not None:
         figures.mkdir(parents=True, exist_ok=True)  # better refused now than after the training
     with progress_bar(name) as progress:
@@ -75,16 +75,6 @@ def bench(room: str | None, *, threads: int, data: Path | None, json: bool) -> N
         print_json(result)
     else:
         show(benchmarks.table(result))
-
-
-def _check_name(name: str) -> None:
-    if name in EXPERIMENTS:
-        return
-    there_are = say("there are: {names}", names=", ".join(EXPERIMENTS))
-    if near := get_close_matches(name, EXPERIMENTS):
-        meant = say("did you mean {names}?", names=", ".join(near))
-        raise InvalidArgumentError(say("there is no experiment {name!r}; ", name=name) + f"{meant} ({there_are})")
-    raise InvalidArgumentError(say("there is no experiment {name!r}; ", name=name) + there_are)
 
 
 def _draw(results: list[Result], folder: Path) -> None:

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pellucid.watching.graph import Graph
     from pellucid.watching.notebook import widget
     from pellucid.watching.plots import figures, plot
     from pellucid.watching.report import write_report
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from pellucid.watching.terminal import watch
 
 _WHERE = {
+    "Graph": "graph",
     "chinese_font": "style",
     "figures": "plots",
     "plot": "plots",
@@ -19,7 +21,7 @@ _WHERE = {
     "write_report": "report",
 }
 
-__all__ = ["chinese_font", "figures", "plot", "watch", "widget", "write_report"]
+__all__ = ["Graph", "chinese_font", "figures", "plot", "watch", "widget", "write_report"]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,12 +23,14 @@ from pellucid.language import language, say
 from pellucid.learning.step import Step
 from pellucid.learning.trace import Trace
 from pellucid.watching import machines
+from pellucid.watching.graph import Graph
 
 __all__ = ["bundled", "widget"]
 
 VIEWS = Path(__file__).parent / "views"
 GRID = 40
 MOST_UNITS = 16  # of a layer that is drawn unit by unit
+MOST_NUMBERS = 64  # of a value in a graph; of a larger one its shape is shown
 
 
 @cache
@@ -46,10 +48,9 @@ def widget(model: Any, X: Any = None, y: Any = None) -> Any:
     """Return a notebook widget that shows ``model``; ``watch`` keeps it up to date while the network runs.
 
     A multilayer network is drawn with its weights and its loss, over the plane too where X (N, 2) and y are given; a
-    A multilayer network is drawn with its weights and its loss, over the plane too where X (N, 2) and y are given; a
     convolutional one with its feature maps of the first image of X, and with y what it takes for what; a neuron with
     its first example of X; a Hopfield network with its state; a Bernoulli machine over square pictures with its
-    weights, both phases of the step, and the first picture of X as it sees it. In a notebook::
+    weights, both phases of the step, and the first picture of X as it sees it; a Graph as it was built. In a notebook::
 
         shown = pellucid.watching.widget(model, X, y)
         shown                                             # the last line of a cell
@@ -103,6 +104,8 @@ def _shown_type() -> Any:
         on_share, picture = (traitlets.List().tag(sync=True) for _ in range(2))
         rate, changed = (traitlets.Float(0.0).tag(sync=True) for _ in range(2))
         unit = traitlets.Int(allow_none=True, default_value=None).tag(sync=True)
+        graph = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+        moment = traitlets.Int(-1).tag(sync=True)
 
         def __init__(self, network: Any, X: Any, y: Any, values: Any) -> None:
             catalogue = Path(pellucid.language.__file__).with_name("zh.json")
@@ -248,10 +251,31 @@ def _machine(model: Any, X: np.ndarray | None, y: np.ndarray | None, step: Step 
     return values | {name: array.tobytes() for name, array in arrays.items()}
 
 
+def _graph(graph: Graph, X: np.ndarray | None, y: np.ndarray | None, step: Step | None) -> dict[str, Any]:
+    lines = {node.place: node.line for node in graph if node.line}
+    order = {place: number for number, place in enumerate(sorted(lines))}
+
+    def plain(value: np.ndarray | None) -> Any:
+        if value is None or value.size > MOST_NUMBERS:
+            return None
+        return value.ravel().tolist() if value.shape else value.item()
+
+    nodes = [
+        {
+            "name": node.name, "operation": node.operation, "inputs": list(node.inputs), "value": plain(node.value),
+            "shape": " × ".join(map(str, node.value.shape)), "slope": plain(node.slope),
+            "line": order.get(node.place, -1),
+        }
+        for node in graph
+    ]  # fmt: skip
+    return {"views": ["graph"], "graph": {"nodes": nodes, "lines": [lines[p] for p in order], "missed": graph.missed}}
+
+
 _SHOWN = {
     "CNNClassifier": _convolutional,
     "StackEstimator": _network,
     "Neuron": _neuron,
     "HopfieldNetwork": _hopfield,
     "BernoulliRBM": _machine,
+    "Graph": _graph,
 }

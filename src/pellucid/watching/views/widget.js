@@ -2,6 +2,7 @@
 import * as boundary from "./boundary.js";
 import * as confusion from "./confusion.js";
 import * as curve from "./curve.js";
+import * as graph from "./graph.js";
 import * as hopfield from "./hopfield.js";
 import * as maps from "./maps.js";
 import * as network from "./network.js";
@@ -10,7 +11,7 @@ import { make, speak } from "./paint.js";
 import * as rbm from "./rbm.js";
 
 /** @type {Record<string, {render: (given: {model: any, el: HTMLElement}) => (() => void)}>} */
-const VIEWS = { boundary, confusion, curve, hopfield, maps, network, neuron, rbm };
+const VIEWS = { boundary, confusion, curve, graph, hopfield, maps, network, neuron, rbm };
 
 /** @param {{model: any, el: HTMLElement}} given */
 export function render({ model, el }) {
