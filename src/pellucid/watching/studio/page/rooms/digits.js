@@ -158,7 +158,7 @@ export function open({ settings, start, talk, bar, keep }) {
     showImage(message);
   }
 
-  const network = (/** @type {string} */ name, /** @type {...Node} */ ...more) =>
+  const network = (/** @type {string} */ name, /** @type {Node[]} */ ...more) =>
     card(titles[/** @type {keyof typeof titles} */ (name)], readings[name].head, readings[name].list, readings[name].score, ...more);
   const closings = [pad.render({ model: drawing, el: places.pad }), maps.render({ model: mlpUnits, el: places.mlp }), maps.render({ model: rbmUnits, el: places.rbm }),
     maps.render({ model: cnnMaps, el: places.cnn }), maps.render({ model: kernel, el: places.kernel }), maps.render({ model: map, el: places.map }),
