@@ -174,12 +174,8 @@ def _convolutional(model: Any, X: np.ndarray | None, y: np.ndarray | None, step:
         values |= {"views": ["maps", "curve"], "maps": _maps(model.trace(X[:1]))}
         if y is not None:
             found, classes = model.predict(X), model.classes_
-            taken = [[int(((y == a) & (found == b)).sum()) for b in classes] for a in classes]  # row: what it is
-            values |= {
-                "views": ["maps", "confusion", "curve"],
-                "confusion": [count for row in taken for count in row],
-                "classes": classes.tolist(),
-            }
+            taken = [int(((y == a) & (found == b)).sum()) for a in classes for b in classes]  # row: what it is
+            values |= {"views": ["maps", "confusion", "curve"], "confusion": taken, "classes": classes.tolist()}
     return values
 
 
