@@ -19,6 +19,8 @@ import pellucid.language
 from pellucid.errors import InvalidArgumentError, MissingExtraError
 from pellucid.language import language, say
 from pellucid.learning.step import Step
+from pellucid.trees import Tree
+from pellucid.watching.values import reading_values
 
 __all__ = ["bundled", "widget"]
 
@@ -42,7 +44,8 @@ def widget(model: Any, X: Any = None, y: Any = None) -> Any:
     """Return a notebook widget that shows ``model``; ``watch`` keeps it up to date while the network runs.
 
     A multilayer network is drawn with its weights and its loss, over the plane too where X (N, 2) and y are given; a
-    neuron with its first example of X; a Hopfield network with its state. In a notebook::
+    neuron with its first example of X; a Hopfield network with its state; SPINN with how it reads the sentence X (a
+    text or a ``Tree``), step by step, and so is what its ``trace`` gave. In a notebook::
 
         shown = pellucid.watching.widget(model, X, y)
         shown                                             # the last line of a cell
@@ -89,13 +92,16 @@ def _shown_type() -> Any:
         state = traitlets.List().tag(sync=True)
         pad_side = traitlets.Int(10).tag(sync=True)
         unit = traitlets.Int(allow_none=True, default_value=None).tag(sync=True)
+        reading = traitlets.Dict().tag(sync=True)
+        moment = traitlets.Int(0).tag(sync=True)
 
         def __init__(self, network: Any, X: Any, y: Any, values: Any) -> None:
             catalogue = Path(pellucid.language.__file__).with_name("zh.json")
             texts = json.loads(catalogue.read_text(encoding="utf-8")) if language() == "zh" else None
             super().__init__(texts=texts)
             self._network, self._values = network, values
-            self._data = None if X is None else np.asarray(X, dtype=np.float64), None if y is None else np.asarray(y)
+            is_numbers = X is not None and not isinstance(X, str | Tree)
+            self._data = np.asarray(X, np.float64) if is_numbers else X, None if y is None else np.asarray(y)
 
         def watch(self, steps: Iterable[Step], every: int = 1) -> Iterator[Step]:
             """Yield each step as it comes, and show every ``every``-th and the last."""
@@ -175,4 +181,28 @@ def _hopfield(model: Any, X: np.ndarray | None, y: np.ndarray | None, step: Step
     }  # fmt: skip
 
 
-_SHOWN = {"StackEstimator": _network, "Neuron": _neuron, "HopfieldNetwork": _hopfield}
+def _spinn(model: Any, X: Any, y: Any, step: Step | None) -> dict[str, Any]:
+    if not isinstance(X, str | Tree):
+        raise InvalidArgumentError(f"widget shows how SPINN reads a sentence: give X, a text or a Tree, got {X!r}")
+    if not model.__sklearn_is_fitted__():
+        return {"views": ["spinn"]}
+    reading, given = model.trace(X), X if isinstance(X, Tree) else None
+    curve = list(model.loss_curve_)
+    return {
+        "views": ["spinn", "curve"], "reading": reading_values(reading, model.vocabulary_, given),
+        "moment": len(reading.moments), "curve": [[*range(1, len(curve) + 1)], curve], "curve_label": say("loss"),
+    }  # fmt: skip
+
+
+def _reading(trace: Any, X: Any, y: Any, step: Step | None) -> dict[str, Any]:
+    reading = reading_values(trace, trace.tree.words)  # a trace does not say which words its model knew
+    return {"views": ["spinn"], "reading": reading, "moment": len(trace.moments)}
+
+
+_SHOWN = {
+    "StackEstimator": _network,
+    "Neuron": _neuron,
+    "HopfieldNetwork": _hopfield,
+    "SPINNClassifier": _spinn,
+    "Reading": _reading,
+}

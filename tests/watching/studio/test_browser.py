@@ -425,6 +425,40 @@ def test_the_notebook_s_module_draws_what_the_widget_gives(chromium):
     assert drawn["colours"] > 20
 
 
+def test_the_notebook_s_module_steps_through_a_reading(chromium, kept):
+    pytest.importorskip("torch")
+    import pellucid
+    from pellucid.watching.notebook import VIEWS, _spinn, bundled
+
+    values = _spinn(pellucid.load(inference.model_file()), "every big dog runs", None, None) | {"texts": None}
+    page = chromium.new_page()
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.set_content("<div id='cell' style='width: 900px'></div>")
+    page.add_style_tag(content=(VIEWS / "views.css").read_text(encoding="utf-8"))
+    page.evaluate(
+        """async ({ text, values }) => {
+          const module = await import(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+          const heard = {};
+          const model = {
+            get: (name) => values[name], off() {}, send() {}, save_changes() { window.saved = values.moment; },
+            set(name, value) { values[name] = value; (heard[`change:${name}`] ?? []).forEach((act) => act()); },
+            on(event, act) { (heard[event] ??= []).push(act); },
+          };
+          module.default.render({ model, el: document.getElementById("cell") });
+        }""",
+        {"text": bundled("widget.js"), "values": values},
+    )
+    assert page.inner_text(".pellucid-count") == "step 7 of 7"
+    page.click(".pellucid-steps button >> nth=0")
+    assert page.evaluate("window.saved") == 6
+    assert standing(page)[2] == "step 6 of 7"
+    assert page.locator(".pellucid-vectors rect").count() == 8 + 16
+    page.close()
+    assert complaints == []
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("target", "least"), [(4, 28), (5, 40)])
 def test_the_playground_draws_as_many_frames_as_promised(visit, target, least):

@@ -5,9 +5,10 @@ import * as hopfield from "./hopfield.js";
 import * as network from "./network.js";
 import * as neuron from "./neuron.js";
 import { make, speak } from "./paint.js";
+import * as spinn from "./spinn.js";
 
 /** @type {Record<string, {render: (given: {model: any, el: HTMLElement}) => (() => void)}>} */
-const VIEWS = { boundary, curve, hopfield, network, neuron };
+const VIEWS = { boundary, curve, hopfield, network, neuron, spinn };
 
 /** @param {{model: any, el: HTMLElement}} given */
 export function render({ model, el }) {
