@@ -163,13 +163,14 @@ class SentencesRoom:
 
     def _sentence(self, side: str) -> dict[str, Any]:
         words, tree, found = self.words[side], self.trees[side], self.found.get(side)
-        vocabulary = None if self.model is None else self.model.vocabulary_
+        unknown = [] if self.model is None else [word for word in words if word not in self.model.vocabulary_]
         return {
-            "words": words, "unknown": [] if vocabulary is None else [word for word in words if word not in vocabulary],
+            "words": words,
+            "unknown": list(dict.fromkeys(unknown)),
             "given": None if tree is None else tree.to_brackets(),
             "found": None if found is None else str(found),
             "problem": self.problems.get(side, ""),
-        }  # fmt: skip
+        }
 
     # -- questions -------------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ export function open({ settings, start, talk, bar, keep }) {
   let frame = null;
   /** @type {any} */
   let about = null;
-  let reading = "", atEnd = true, wanted = -1, patience = 0;
+  let reading = "", atEnd = true, begun = false, wanted = -1, patience = 0;
 
   // -- the sentences ---------------------------------------------------------------------------------------------
   /** @type {Record<string, {area: HTMLTextAreaElement, below: HTMLElement}>} */
@@ -48,11 +48,10 @@ export function open({ settings, start, talk, bar, keep }) {
   }));
   /** @param {Record<string, string>} changed */
   function read(changed) {
-    const asked = { ...frame?.asked, ...changed };
     if (Object.keys(changed).every((name) => changed[name] === frame?.asked[name])) return;
     Object.assign(settings, changed);
     keep(changed);
-    talk.say({ do: "ask", what: "read", about: asked });
+    talk.say({ do: "ask", what: "read", about: changed });
   }
   const examples = choice(say("Pairs to try"), [["", say("choose a pair …")], ...EXAMPLES.map((pair, i) => /** @type {[string, string]} */ ([String(i), pair.map((one) => one.replaceAll(/[()] ?/g, "").trim()).join(" / ")]))], "", (place) => {
     if (!place) return;
@@ -72,7 +71,7 @@ export function open({ settings, start, talk, bar, keep }) {
       area.setAttribute("aria-invalid", String(Boolean(problem)));
       const parse = found === null ? "" : given === null ? say("It parses it so: {parse}", { parse: found }) : found === given ? say("Its own parse is the given one.") : say("Its own parse is another: {parse}", { parse: found });
       below.replaceChildren(...(problem ? [make("p", { className: "warn" }, `${say("This cannot be read:")} ${problem}`)] : [make("p", { className: "muted" }, parse)]),
-        ...(unknown.length ? [make("p", { className: "warn" }, say("Unknown: {words}. All unknown words are one and the same to it.", { words: unknown.join(", ") }))] : []));
+        ...(unknown.length ? [make("p", { className: "warn" }, say("Unknown: {words}. All unknown words are one and the same to it.", { words: unknown.map((/** @type {string} */ word) => `“${word}”`).join(", ") }))] : []));
     }
     watched.querySelector("select").value = now.asked.shown;
     parses.querySelector("select").value = now.asked.parses;
@@ -110,10 +109,13 @@ export function open({ settings, start, talk, bar, keep }) {
     const { epoch, of, loss, score, pairs, left } = now.learning;
     const bar = make("progress", { max: of, value: epoch, "aria-label": say("Learning") });
     const state = epoch ? say("Epoch {n} of {total}: loss {loss}, {share} % of pairs that it has never seen are judged rightly. About {left} s are left.", { n: epoch, total: of, loss: text(loss), share: (100 * score).toFixed(1), left: Math.ceil(left) })
+      : begun ? say("It writes {n} pairs of sentences, and begins to learn from them; the first epoch takes longest.", { n: pairs.toLocaleString() })
       : say("It has not learned yet. Press Play: it learns from {n} pairs of sentences, about a minute, and what it learns is kept for next time.", { n: pairs.toLocaleString() });
-    learning.replaceChildren(make("h2", {}, say("Learning")), make("p", {}, state), bar, make("p", { className: "muted small" }, say("You can pause it. Below you see how it reads by now.")));
+    learning.replaceChildren(make("h2", {}, say("Learning")), make("p", {}, state), bar,
+      ...(epoch ? [make("p", { className: "muted small" }, say("You can pause it. Below you see how it reads by now."))] : []));
   }
   function showStep() {
+    step.hidden = !model.get("reading");
     const values = model.get("reading"), moment = model.get("moment");
     if (!values || !step.open) return numbers.replaceChildren();
     const now = values.steps[moment - 1];
@@ -122,7 +124,7 @@ export function open({ settings, start, talk, bar, keep }) {
       ...Object.entries(now.formulas).flatMap(([name, formula]) => [
         make("p", { className: "formula" }, make("code", {}, `${formula}`), make("span", { className: "muted small" }, `   ${say("shape {shape}", { shape: now.shapes[name].join(" × ") })}`)),
         make("p", { className: "small numbers" }, `${name} = ${now.values[name].slice(0, 8).map((/** @type {number} */ v) => text(v)).join("   ")}${now.values[name].length > 8 ? " …" : ""}`)]),
-      ...now.functions.flatMap((/** @type {string} */ name) => [make("h3", {}, say("The code that ran: {name}", { name })), make("pre", { tabIndex: 0, role: "region", "aria-label": name }, make("code", {}, about.sources[name]))]));
+      ...now.functions.flatMap((/** @type {string} */ name) => [make("h3", {}, say("The code that ran: {name}", { name })), make("pre", { tabIndex: 0, role: "region", "aria-label": say("The code of this step: {name}", { name }) }, make("code", {}, about.sources[name]))]));
   }
   step.addEventListener("toggle", showStep);
   model.on("change:moment", () => { counted(); showStep(); });
@@ -168,8 +170,9 @@ export function open({ settings, start, talk, bar, keep }) {
   }
 
   const closing = spinn.render({ model, el: machine });
-  const room = make("div", {},
-    bar(counter, null, () => frame && !frame.learning && frame.moment === frame.of), trouble, learning,
+  const run = bar(counter, null, () => frame && !frame.learning && frame.moment === frame.of);
+  for (const name of ["#play", "#step"]) run.querySelector(name)?.addEventListener("click", () => { begun = true; if (frame) showLearning(frame); });
+  const room = make("div", {}, run, trouble, learning,
     make("div", { className: "grid sentences" },
       make("div", { className: "stack" },
         card(say("Two sentences"),
