@@ -10,12 +10,15 @@ const SIDES = ["premise", "hypothesis"];
 // Pairs to begin with: parsed, plain, and what is no good English.
 const EXAMPLES = [
   ["( ( every ( big dog ) ) runs )", "( ( some animal ) ( does ( not sleep ) ) )"],
-  ["no small cat sleeps", "some cat does not move"],
+  ["no small cat moves", "some small cat walks"],
   ["every person walks", "no woman sits"],
   ["some dog runs", "every dog runs"],
   ["every poodle jogs", "some beagle sprints"],
   ["( ( ( every big ) dog ) runs )", "every big unicorn runs"],
 ];
+
+/** A probability in percent; one that is neither 0 nor 1 looks like neither. @param {number} p */
+const percent = (p) => (p > 0.999 && p < 1 ? "> 99.9 %" : p < 0.001 && p > 0 ? "< 0.1 %" : `${(100 * p).toFixed(1)} %`);
 
 /** @param {any} given */
 export function open({ settings, start, talk, bar, keep }) {
@@ -25,7 +28,7 @@ export function open({ settings, start, talk, bar, keep }) {
   const missing = make("section", { className: "card", id: "missing", hidden: true });
   const learning = make("section", { className: "card", id: "learning", hidden: true });
   const trouble = make("p", { className: "warn" });
-  const machine = make("div", {}), likely = make("div", { className: "likely" }), verdict = make("p", { id: "verdict" });
+  const machine = make("div", {}), likely = make("div", { className: "likely" }), verdict = make("p", { id: "verdict" }), rules = make("p", { id: "rules" });
   const words = make("p", { className: "small" }), numbers = make("div", {});
   const step = make("details", { className: "step" }, make("summary", {}, say("This step: formulas, numbers, source")), numbers);
   /** @type {any} */
@@ -87,6 +90,7 @@ export function open({ settings, start, talk, bar, keep }) {
     };
     if (!now.likely) {
       likely.replaceChildren();
+      rules.textContent = "";
       verdict.textContent = now.learning ? say("It says something as soon as it has begun to learn.") : say("It needs two sentences.");
       return;
     }
@@ -94,8 +98,10 @@ export function open({ settings, start, talk, bar, keep }) {
     likely.replaceChildren(...now.labels.flatMap((/** @type {keyof typeof names} */ label, /** @type {number} */ i) => {
       const fill = make("i", {});
       fill.style.width = `${100 * now.likely[i]}%`;
-      return [make("span", { className: label === best ? "best" : "" }, names[label]), make("div", { className: "meter" }, fill), make("span", { className: "share" }, `${(100 * now.likely[i]).toFixed(1)} %`)];
+      return [make("span", { className: label === best ? "best" : "" }, names[label]), make("div", { className: "meter" }, fill), make("span", { className: "share" }, percent(now.likely[i]))];
     }));
+    rules.className = now.rules && now.rules !== best ? "warn" : "muted small";
+    rules.textContent = !now.rules ? say("The rules of its fragment say nothing here: it guesses from what it learned.") : now.rules === best ? say("The rules of its fragment, which nobody told it, say the same.") : say("It errs: by the rules of its fragment it is {label}.", { label: names[/** @type {keyof typeof names} */ (now.rules)] });
     const guess = SIDES.some((side) => now.sentences[side].unknown.length) ? ` ${say("But with a word that it never met, this is a guess.")}` : "";
     verdict.replaceChildren(make("strong", {}, names[/** @type {keyof typeof names} */ (best)]), ` – ${meanings[/** @type {keyof typeof meanings} */ (best)]}${guess}`);
   }
@@ -179,7 +185,7 @@ export function open({ settings, start, talk, bar, keep }) {
           make("label", { for: "premise", className: "muted" }, say("The first: what is given")), fields.premise.area, fields.premise.below,
           make("label", { for: "hypothesis", className: "muted" }, say("The second: what about this?")), fields.hypothesis.area, fields.hypothesis.below, examples,
           make("p", { className: "muted small" }, say("Write plain words, or a parse with brackets: ( ( every dog ) runs ). Enter reads it."))),
-        card(say("What the first says of the second"), likely, verdict),
+        card(say("What the first says of the second"), likely, verdict, rules),
         make("details", { className: "card", id: "vocabulary" }, make("summary", {}, say("The words that it knows")), words,
           make("p", { className: "muted small" }, say("It learned from sentences of one kind: every, some, no or not every; big, small or neither; a noun; a verb, or does not and a verb. Any other word is read as one unknown word, which it never met while it learned.")))),
       card(say("The machine"), make("div", { className: "row two" }, watched, parses), machine, step)),
