@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pellucid.data import evaluate_listops, generate_english, generate_listops, generate_logic
-from pellucid.data.english import ADJECTIVES, NOUNS, QUANTIFIERS, VERBS, Sentence, english_label
+from pellucid.data.english import ADJECTIVES, NOUNS, QUANTIFIERS, VERBS, Sentence, english_label, read_english
 from pellucid.data.logic import EVERY, VARIABLES, bin_of, relation, truth_table
 from pellucid.errors import InvalidArgumentError
 from pellucid.trees import Tree
@@ -210,6 +210,14 @@ def test_english_splits_are_balanced_and_share_no_pair():
     pairs = pairs_of(made["train"]) + pairs_of(made["test"])
     assert len(set(pairs)) == 3300
     assert all(len(pair) == 2 for pair in pairs)
+
+
+def test_a_sentence_of_the_fragment_is_known_by_its_words():
+    sentence = Sentence("not every", "small", "cat", True, "march")
+    assert read_english(sentence.tree.words) == sentence
+    assert read_english(["Every", "dog", "runs"]) == Sentence("every", "", "dog", False, "run")
+    for words in (["every", "dog"], ["dog", "every", "runs"], ["every", "dog", "run"], []):
+        assert read_english(words) is None
 
 
 def test_english_has_parses():

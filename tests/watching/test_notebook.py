@@ -92,10 +92,35 @@ def test_a_machine_over_pictures_shows_its_weights_and_both_phases():
         widget(BernoulliRBM(2, n_iter=1).fit(X[:, 20:25]))
 
 
+def test_spinn_s_reading_of_a_sentence_while_it_learns_and_a_trace():
+    pytest.importorskip("torch")
+    from pellucid.data.english import generate_english
+    from pellucid.spinn import SPINNClassifier, Tree
+
+    pairs = generate_english({"train": 300})["train"]
+    model = SPINNClassifier(
+        encoder="spinn", parses="predicted", hidden=12, embedding=8, tracker=8, mlp=16, max_iter=3, random_state=0
+    )
+    tree = Tree.left_branching(["every", "big", "unicorn", "runs"])
+    shown = widget(model, tree)
+    assert (shown.views, shown.reading) == (["spinn"], {})
+    for _ in shown.watch(model.steps(pairs, [pair.label for pair in pairs])):
+        trace = model.trace(tree)
+        assert shown.reading["transitions"] == trace.tree.transitions.tolist()
+        np.testing.assert_allclose(shown.reading["steps"][-1]["values"]["h"], trace.moments[-1].h, rtol=0, atol=1e-6)
+    assert shown.reading["unknown"] == [2]
+    assert shown.reading["compared"] == tree.transitions.tolist()
+    assert shown.views == ["spinn", "curve"]
+    assert shown.moment == 7
+    assert widget(trace).reading["words"] == list(tree.words)
+    with pytest.raises(InvalidArgumentError, match="give X, a text or a Tree, got None"):
+        widget(model)
+
+
 def test_what_it_does_not_show_is_named():
     with pytest.raises(
         InvalidArgumentError,
-        match="widget shows CNNClassifier, StackEstimator, Neuron, HopfieldNetwork, BernoulliRBM, Graph, got Gaussian",
+        match="HopfieldNetwork, BernoulliRBM, SPINNClassifier, Reading, Graph, got GaussianRBM",
     ):
         widget(GaussianRBM())
     with pytest.raises(InvalidArgumentError, match="at its first example: give X"):
@@ -105,7 +130,7 @@ def test_what_it_does_not_show_is_named():
 def test_the_module_is_one_text_that_imports_nothing_by_name():
     text = bundled("widget.js")
     assert 'from "./' not in text
-    assert text.count('from "data:text/javascript;base64,') == 10
+    assert text.count('from "data:text/javascript;base64,') == 11
     assert len(text) < 300_000
     for path in VIEWS.glob("*.js"):
         if path.name not in {"paint.js"}:

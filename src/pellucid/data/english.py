@@ -33,7 +33,7 @@ premise's (wider, narrower or beside it), else any. Every label is equally frequ
 the same two sentences, in either order, within a split or in two, and no sentence stands beside itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from itertools import product
 from typing import NamedTuple
@@ -43,7 +43,16 @@ from pellucid.data.sentences import INFERENCE_LABELS, Pair, Sentences
 from pellucid.errors import InvalidArgumentError
 from pellucid.trees import Tree
 
-__all__ = ["ADJECTIVES", "NOUNS", "QUANTIFIERS", "VERBS", "Sentence", "english_label", "generate_english"]
+__all__ = [
+    "ADJECTIVES",
+    "NOUNS",
+    "QUANTIFIERS",
+    "VERBS",
+    "Sentence",
+    "english_label",
+    "generate_english",
+    "read_english",
+]
 
 QUANTIFIERS = ("every", "some", "no", "not every")
 ADJECTIVES = ("", "big", "small")
@@ -92,7 +101,7 @@ def generate_english(sizes: Mapping[str, int], *, random_state: int = 0) -> dict
     """Return ``sizes`` pairs a split, by the rules above: ``generate_english({"train": 20_000, "test": 2_000})``."""
     check_sizes(sizes)
     random = seeded(random_state)
-    sentences = [Sentence(*parts) for parts in product(QUANTIFIERS, ADJECTIVES, NOUNS, (False, True), VERBS)]
+    sentences = _every_sentence()
 
     def draw() -> Drawn[str] | None:
         premise = random.choice(sentences)
@@ -119,6 +128,20 @@ def generate_english(sizes: Mapping[str, int], *, random_state: int = 0) -> dict
         )
     dealt = deal(found, wanted, random)
     return {split: Sentences(f"English, {split}", examples, INFERENCE_LABELS) for split, examples in dealt.items()}
+
+
+def read_english(words: Iterable[str]) -> Sentence | None:
+    """Return the sentence that these words are, None where they are none of the fragment; capitals do not matter."""
+    return _by_words().get(tuple(map(str.lower, words)))
+
+
+def _every_sentence() -> list[Sentence]:
+    return [Sentence(*parts) for parts in product(QUANTIFIERS, ADJECTIVES, NOUNS, (False, True), VERBS)]
+
+
+@cache
+def _by_words() -> dict[tuple[str, ...], Sentence]:
+    return {sentence.tree.words: sentence for sentence in _every_sentence()}
 
 
 def _pair(label: str, premise: Sentence, hypothesis: Sentence) -> Pair:

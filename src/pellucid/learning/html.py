@@ -61,15 +61,20 @@ def step_html(step: "Step") -> str:
 def values_html(step: "Step") -> str:
     """Return a Step's values, each with its formula and shape."""
     return "".join(
-        f'<div class="value"><div class="formula">{escape(name)} <code>{escape(step.formulas.get(name, ""))}</code>'
+        f'<div class="value"><div class="formula">{_label(name, step.formulas.get(name, ""))}'
         f'<span class="shape">{escape(_shape(shape))}</span></div>{_value(step[name])}</div>'
         for name, shape in step.shapes.items()
     )
 
 
+def _label(name: str, formula: str) -> str:
+    """Return a name and its formula; the name once, where the formula begins with it."""
+    return f"{'' if formula.startswith(f'{name} =') else escape(name)} <code>{escape(formula)}</code>"
+
+
 def sources_html(functions: Iterable[Callable[..., Any]]) -> str:
     """Return the sources of functions, each under a fold."""
-    return "".join(_source(source_of(function)) for function in functions)
+    return "".join(_source(function) for function in functions)
 
 
 def _shape(shape: Any) -> str:
@@ -109,12 +114,13 @@ def _record(record: "Record") -> str:
     return (
         f'<div class="value"><div class="formula"><code>{escape(record.formula)}</code>'
         f'<span class="shape">{escape(shape)}</span></div>{_numbers(record.value)}'
-        f"{'' if record.function is None else _source(source_of(record.function))}</div>"
+        f"{'' if record.function is None else _source(record.function)}</div>"
     )
 
 
-def _source(text: str) -> str:
-    return f"<details><summary>{escape(say('source'))}</summary><pre>{escape(text)}</pre></details>"
+def _source(function: Callable[..., Any]) -> str:
+    summary = f"{say('source')}: {function.__qualname__}"
+    return f"<details><summary>{escape(summary)}</summary><pre>{escape(source_of(function))}</pre></details>"
 
 
 def _numbers(value: "np.ndarray | float") -> str:

@@ -22,8 +22,10 @@ from pellucid.errors import InvalidArgumentError, MissingExtraError
 from pellucid.language import language, say
 from pellucid.learning.step import Step
 from pellucid.learning.trace import Trace
+from pellucid.trees import Tree
 from pellucid.watching import machines
 from pellucid.watching.graph import Graph
+from pellucid.watching.values import reading_values
 
 __all__ = ["bundled", "widget"]
 
@@ -50,7 +52,8 @@ def widget(model: Any, X: Any = None, y: Any = None) -> Any:
     A multilayer network is drawn with its weights and its loss, over the plane too where X (N, 2) and y are given; a
     convolutional one with its feature maps of the first image of X, and with y what it takes for what; a neuron with
     its first example of X; a Hopfield network with its state; a Bernoulli machine over square pictures with its
-    weights, both phases of the step, and the first picture of X as it sees it; a Graph as it was built. In a notebook::
+    weights, both phases of the step, and the first picture of X as it sees it; SPINN with how it reads the sentence X
+    (a text or a ``Tree``), step by step, and so is what its ``trace`` gave; a Graph as it was built. In a notebook::
 
         shown = pellucid.watching.widget(model, X, y)
         shown                                             # the last line of a cell
@@ -105,6 +108,7 @@ def _shown_type() -> Any:
         rate, changed = (traitlets.Float(0.0).tag(sync=True) for _ in range(2))
         unit = traitlets.Int(allow_none=True, default_value=None).tag(sync=True)
         graph = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+        reading = traitlets.Dict().tag(sync=True)
         moment = traitlets.Int(-1).tag(sync=True)
 
         def __init__(self, network: Any, X: Any, y: Any, values: Any) -> None:
@@ -112,7 +116,8 @@ def _shown_type() -> Any:
             texts = json.loads(catalogue.read_text(encoding="utf-8")) if language() == "zh" else None
             super().__init__(texts=texts)
             self._network, self._values = network, values
-            self._data = None if X is None else np.asarray(X, dtype=np.float64), None if y is None else np.asarray(y)
+            is_numbers = X is not None and not isinstance(X, str | Tree)
+            self._data = np.asarray(X, np.float64) if is_numbers else X, None if y is None else np.asarray(y)
 
         def watch(self, steps: Iterable[Step], every: int = 1) -> Iterator[Step]:
             """Yield each step as it comes, and show every ``every``-th and the last."""
@@ -267,11 +272,31 @@ def _graph(graph: Graph, X: np.ndarray | None, y: np.ndarray | None, step: Step 
     return {"views": ["graph"], "graph": {"nodes": nodes, "lines": [lines[p] for p in order], "missed": graph.missed}}
 
 
+def _spinn(model: Any, X: Any, y: Any, step: Step | None) -> dict[str, Any]:
+    if not isinstance(X, str | Tree):
+        raise InvalidArgumentError(f"widget shows how SPINN reads a sentence: give X, a text or a Tree, got {X!r}")
+    if not model.__sklearn_is_fitted__():
+        return {"views": ["spinn"]}
+    reading, given = model.trace(X), X if isinstance(X, Tree) else None
+    curve = list(model.loss_curve_)
+    return {
+        "views": ["spinn", "curve"], "reading": reading_values(reading, model.vocabulary_, given),
+        "moment": len(reading.moments), "curve": [[*range(1, len(curve) + 1)], curve], "curve_label": say("loss"),
+    }  # fmt: skip
+
+
+def _reading(trace: Any, X: Any, y: Any, step: Step | None) -> dict[str, Any]:
+    reading = reading_values(trace, trace.tree.words)  # a trace does not say which words its model knew
+    return {"views": ["spinn"], "reading": reading, "moment": len(trace.moments)}
+
+
 _SHOWN = {
     "CNNClassifier": _convolutional,
     "StackEstimator": _network,
     "Neuron": _neuron,
     "HopfieldNetwork": _hopfield,
     "BernoulliRBM": _machine,
+    "SPINNClassifier": _spinn,
+    "Reading": _reading,
     "Graph": _graph,
 }

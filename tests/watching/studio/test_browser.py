@@ -112,7 +112,8 @@ def test_axe_finds_no_violation(visit, room, language, theme):
         pytest.skip("axe-core is not installed here: npm install --no-save axe-core")
     page = visit(room, language, theme, bypass_csp=True)
     page.click("#step")
-    page.click("summary")
+    for fold in page.locator("summary").all():
+        fold.click()
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run()")["violations"]
     assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
@@ -252,7 +253,7 @@ def test_a_sentence_is_read_step_by_step_forwards_and_backwards(visit):
     assert page.locator(".pellucid-on-stack").count() == 1
     assert page.locator("path.pellucid-new").count() == 1
     taken = page.locator(".pellucid-p.pellucid-taken").inner_text()
-    assert 0.5 < float(taken.split()[0]) <= 1
+    assert 0.5 < float(taken.removeprefix("> ").split()[0]) <= 1
     page.click(".pellucid-steps button >> nth=0")
     until(page, "document.querySelector('#count').textContent === '2'")
     assert standing(page)[1] == "Stack, from its top: “dog”, “every”. Buffer: runs."
@@ -265,12 +266,13 @@ def test_a_sentence_is_read_step_by_step_forwards_and_backwards(visit):
     until(page, "document.querySelector('#count').textContent === '5'")
     assert standing(page)[0].endswith("One state is left: the sentence.")
     assert page.inner_text(".pellucid-subtitle") == "The given parse: the same."
-    shares = [float(share.split()[0]) for share in page.locator(".likely .share").all_inner_texts()]
-    assert sum(shares) == pytest.approx(100, abs=0.2)
+    shares = [float(share.split()[-2]) for share in page.locator(".likely .share").all_inner_texts()]
+    assert sum(shares) == pytest.approx(100, abs=0.3)
+    assert page.inner_text("#rules")
     lines = script(page).splitlines()
     assert lines[0] == "every dog runs"
     assert lines[4].split("  ")[0] == "3"
-    assert [round(100 * float(line.split()[1]), 1) for line in lines[-3:]] == shares
+    assert [100 * float(line.split()[1]) for line in lines[-3:]] == pytest.approx(shares, abs=0.11)
 
 
 def test_formulas_and_source_of_a_step_stand_beside_its_numbers(visit):
@@ -293,9 +295,13 @@ def test_formulas_and_source_of_a_step_stand_beside_its_numbers(visit):
 
 def test_an_unknown_word_and_a_bracket_too_many_are_said_beside_the_sentence(visit):
     page = visit("sentences")
+    page.fill("#premise", "no cat sleeps")
+    page.press("#premise", "Enter")
     page.fill("#hypothesis", "every unicorn runs")
-    page.press("#hypothesis", "Enter")
-    until(page, "document.querySelector('#hypothesis-below').textContent.includes('Unknown: unicorn.')")
+    page.press("#hypothesis", "Enter")  # at once: the first sentence may not be lost
+    until(page, "document.querySelector('.pellucid-count').textContent === 'step 0 of 5'")
+    until(page, "document.querySelector('#hypothesis-below').textContent.includes('Unknown: “unicorn”.')")
+    assert page.input_value("#premise") == "no cat sleeps"
     assert "this is a guess" in page.inner_text("#verdict")
     page.fill("#hypothesis", "( every dog ) )")
     page.press("#hypothesis", "Enter")
@@ -642,6 +648,40 @@ def test_the_notebook_s_module_draws_what_the_widget_gives(chromium):
     assert complaints == []
     assert drawn["count"] == len(np.frombuffer(bytes(weights), "<f4")) == 2 * 4 + 4 * 3 + 3
     assert drawn["colours"] > 20
+
+
+def test_the_notebook_s_module_steps_through_a_reading(chromium, kept):
+    pytest.importorskip("torch")
+    import pellucid
+    from pellucid.watching.notebook import VIEWS, _spinn, bundled
+
+    values = _spinn(pellucid.load(inference.model_file()), "every big dog runs", None, None) | {"texts": None}
+    page = chromium.new_page()
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.set_content("<div id='cell' style='width: 900px'></div>")
+    page.add_style_tag(content=(VIEWS / "views.css").read_text(encoding="utf-8"))
+    page.evaluate(
+        """async ({ text, values }) => {
+          const module = await import(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+          const heard = {};
+          const model = {
+            get: (name) => values[name], off() {}, send() {}, save_changes() { window.saved = values.moment; },
+            set(name, value) { values[name] = value; (heard[`change:${name}`] ?? []).forEach((act) => act()); },
+            on(event, act) { (heard[event] ??= []).push(act); },
+          };
+          module.default.render({ model, el: document.getElementById("cell") });
+        }""",
+        {"text": bundled("widget.js"), "values": values},
+    )
+    assert page.inner_text(".pellucid-count") == "step 7 of 7"
+    page.click(".pellucid-steps button >> nth=0")
+    assert page.evaluate("window.saved") == 6
+    assert standing(page)[2] == "step 6 of 7"
+    assert page.locator(".pellucid-vectors rect").count() == 8 + 16
+    page.close()
+    assert complaints == []
 
 
 @pytest.mark.long

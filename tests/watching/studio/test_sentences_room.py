@@ -53,6 +53,19 @@ def test_it_reads_as_the_kept_model_does(model):
     assert header["reading"]["compared"] is None
 
 
+@pytest.mark.parametrize(
+    ("hypothesis", "label"),
+    [
+        ("Some animal does not sleep", "entailment"),
+        ("no dog moves", "contradiction"),
+        ("( ( some poodle ) ( does ( not run ) ) )", "neutral"),
+        ("some animal eats", None),
+    ],
+)
+def test_what_the_rules_of_the_fragment_say_stands_beside_the_answer(hypothesis, label):
+    assert opened(premise="every big dog runs", hypothesis=hypothesis).frame()[0]["rules"] == label
+
+
 def test_it_goes_forwards_and_to_any_step():
     room = opened()
     assert [room.advance() for _ in range(8)] == [True] * 6 + [False] * 2

@@ -1,7 +1,7 @@
 // A sentence as SPINN reads it: the tree that grows over the words, the stack and the buffer below them, the choice
 // between SHIFT and REDUCE, and what the tracker and the new state hold. Values: `reading` (see watching/values.py)
 // and `moment`, how many steps are done; it is saved when the reader has gone to another.
-import { colours, follow, make, say, svg, text } from "./paint.js";
+import { colours, follow, make, say, svg } from "./paint.js";
 
 const GUTTER = 52, GAP = 8, STRIP = 26;
 
@@ -34,6 +34,9 @@ export function told(reading, moment) {
   return moment === reading.transitions.length && stack.length === 1 ? `${done} ${say("One state is left: the sentence.")}` : done;
 }
 
+/** A probability that is neither 0 nor 1 never looks like either. @param {number} p */
+const share = (p) => (p < 0.001 ? "< 0.001" : p > 0.999 && p < 1 ? "> 0.999" : p.toFixed(3));
+
 /** How wide a word is, roughly: without asking the browser, so that a picture is the same everywhere. @param {string} word */
 const widthOf = (word) => [...word].reduce((sum, character) => sum + (character > "\u2e80" ? 17 : 9.4), 0);
 
@@ -51,7 +54,8 @@ export function render({ model, el }) {
   const title = make("p", { className: "pellucid-subtitle" });
   const lower = make("div", { className: "pellucid-scroll", tabIndex: 0, role: "group", "aria-label": say("The other parse") }, other);
   const comparison = make("div", {}, title, lower);
-  el.append(make("div", { className: "pellucid-steps" }, back, slider, next, count), note, scroll, choice, vectors, comparison);
+  const whole = make("div", {}, make("div", { className: "pellucid-steps" }, back, slider, next, count), note, scroll, choice, vectors, comparison);
+  el.append(whole);
 
   /** @param {number} moment @param {boolean} [save] */
   function go(moment, save = true) {
@@ -65,7 +69,7 @@ export function render({ model, el }) {
 
   function draw() {
     const reading = model.get("reading");
-    el.style.visibility = reading?.words ? "" : "hidden";
+    whole.hidden = !reading?.words;
     if (!reading?.words) return;
     const total = reading.transitions.length, moment = Math.max(0, Math.min(total, model.get("moment") ?? 0));
     const c = colours(el), warn = getComputedStyle(el).getPropertyValue("--warn").trim();
@@ -145,6 +149,8 @@ export function render({ model, el }) {
     }
     boxes.push(svg("text", { x: places[0].left - 4, y: strip + 17.5, "text-anchor": "end", class: "pellucid-place", fill: c.muted }, say("stack")));
     size(picture, width, height);
+    const newest = moment ? x[moment - 1] : 0;
+    if (newest < scroll.scrollLeft + 60 || newest > scroll.scrollLeft + wide - 90) scroll.scrollLeft = newest - wide / 2;
     picture.setAttribute("aria-label", describe(reading, moment));
     picture.replaceChildren(...lines, ...dots, ...words, ...boxes);
   }
@@ -191,7 +197,7 @@ export function render({ model, el }) {
     choice.replaceChildren(...["SHIFT", "REDUCE"].flatMap((name, i) => {
       const bar = make("i", {});
       bar.style.width = `${100 * (p?.[i] ?? 0)}%`;
-      const words = p ? (p[i] === 0 ? say("impossible") : text(p[i])) : "–";
+      const words = p ? (p[i] === 0 ? say("impossible") : share(p[i])) : "–";
       return [
         make("span", { className: i === taken ? "pellucid-taken" : "" }, name), make("span", { className: `pellucid-bar${i === taken ? " pellucid-taken" : ""}` }, bar),
         make("span", { className: `pellucid-p${i === taken ? " pellucid-taken" : ""}` }, words, i === taken ? ` ← ${say("taken")}` : ""),

@@ -9,9 +9,10 @@ import * as network from "./network.js";
 import * as neuron from "./neuron.js";
 import { make, speak } from "./paint.js";
 import * as rbm from "./rbm.js";
+import * as spinn from "./spinn.js";
 
 /** @type {Record<string, {render: (given: {model: any, el: HTMLElement}) => (() => void)}>} */
-const VIEWS = { boundary, confusion, curve, graph, hopfield, maps, network, neuron, rbm };
+const VIEWS = { boundary, confusion, curve, graph, hopfield, maps, network, neuron, rbm, spinn };
 
 /** @param {{model: any, el: HTMLElement}} given */
 export function render({ model, el }) {

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.data.english import english_label, read_english
 from pellucid.data.tokenizing import tokenize
 from pellucid.errors import InvalidArgumentError, InvalidDataError, ModelFileError, PellucidError
 from pellucid.experiments import inference
@@ -152,6 +153,7 @@ class SentencesRoom:
             "learning": learning, "trouble": self.trouble, "kept": self.is_kept, "asked": self.asked,
             "sentences": {side: self._sentence(side) for side in SIDES}, "parses": self._parses,
             "labels": [] if model is None else model.classes_.tolist(), "likely": self.likely,
+            "rules": self._rules(),
             "vocabulary": [] if model is None else sorted(model.vocabulary_.words[1:]),
             "reading": None, "moment": self.moment, "of": self.last,
         }  # fmt: skip
@@ -161,15 +163,21 @@ class SentencesRoom:
             header["reading"] = reading_values(self.reading, model.vocabulary_, compared, given=own)
         return header, {}
 
+    def _rules(self) -> str | None:
+        """Return the label by natural logic, None where a sentence is not of the fragment."""
+        premise, hypothesis = (read_english(self.words[side]) for side in SIDES)
+        return None if premise is None or hypothesis is None else english_label(premise, hypothesis)
+
     def _sentence(self, side: str) -> dict[str, Any]:
         words, tree, found = self.words[side], self.trees[side], self.found.get(side)
-        vocabulary = None if self.model is None else self.model.vocabulary_
+        unknown = [] if self.model is None else [word for word in words if word not in self.model.vocabulary_]
         return {
-            "words": words, "unknown": [] if vocabulary is None else [word for word in words if word not in vocabulary],
+            "words": words,
+            "unknown": list(dict.fromkeys(unknown)),
             "given": None if tree is None else tree.to_brackets(),
             "found": None if found is None else str(found),
             "problem": self.problems.get(side, ""),
-        }  # fmt: skip
+        }
 
     # -- questions -------------------------------------------------------------------------------------------
 

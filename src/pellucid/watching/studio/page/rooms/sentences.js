@@ -10,12 +10,15 @@ const SIDES = ["premise", "hypothesis"];
 // Pairs to begin with: parsed, plain, and what is no good English.
 const EXAMPLES = [
   ["( ( every ( big dog ) ) runs )", "( ( some animal ) ( does ( not sleep ) ) )"],
-  ["no small cat sleeps", "some cat does not move"],
+  ["no small cat moves", "some small cat walks"],
   ["every person walks", "no woman sits"],
   ["some dog runs", "every dog runs"],
   ["every poodle jogs", "some beagle sprints"],
   ["( ( ( every big ) dog ) runs )", "every big unicorn runs"],
 ];
+
+/** A probability in percent; one that is neither 0 nor 1 looks like neither. @param {number} p */
+const percent = (p) => (p > 0.999 && p < 1 ? "> 99.9 %" : p < 0.001 && p > 0 ? "< 0.1 %" : `${(100 * p).toFixed(1)} %`);
 
 /** @param {any} given */
 export function open({ settings, start, talk, bar, keep }) {
@@ -25,14 +28,14 @@ export function open({ settings, start, talk, bar, keep }) {
   const missing = make("section", { className: "card", id: "missing", hidden: true });
   const learning = make("section", { className: "card", id: "learning", hidden: true });
   const trouble = make("p", { className: "warn" });
-  const machine = make("div", {}), likely = make("div", { className: "likely" }), verdict = make("p", { id: "verdict" });
+  const machine = make("div", {}), likely = make("div", { className: "likely" }), verdict = make("p", { id: "verdict" }), rules = make("p", { id: "rules" });
   const words = make("p", { className: "small" }), numbers = make("div", {});
   const step = make("details", { className: "step" }, make("summary", {}, say("This step: formulas, numbers, source")), numbers);
   /** @type {any} */
   let frame = null;
   /** @type {any} */
   let about = null;
-  let reading = "", atEnd = true, wanted = -1, patience = 0;
+  let reading = "", atEnd = true, begun = false, wanted = -1, patience = 0;
 
   // -- the sentences ---------------------------------------------------------------------------------------------
   /** @type {Record<string, {area: HTMLTextAreaElement, below: HTMLElement}>} */
@@ -48,11 +51,10 @@ export function open({ settings, start, talk, bar, keep }) {
   }));
   /** @param {Record<string, string>} changed */
   function read(changed) {
-    const asked = { ...frame?.asked, ...changed };
     if (Object.keys(changed).every((name) => changed[name] === frame?.asked[name])) return;
     Object.assign(settings, changed);
     keep(changed);
-    talk.say({ do: "ask", what: "read", about: asked });
+    talk.say({ do: "ask", what: "read", about: changed });
   }
   const examples = choice(say("Pairs to try"), [["", say("choose a pair …")], ...EXAMPLES.map((pair, i) => /** @type {[string, string]} */ ([String(i), pair.map((one) => one.replaceAll(/[()] ?/g, "").trim()).join(" / ")]))], "", (place) => {
     if (!place) return;
@@ -72,7 +74,7 @@ export function open({ settings, start, talk, bar, keep }) {
       area.setAttribute("aria-invalid", String(Boolean(problem)));
       const parse = found === null ? "" : given === null ? say("It parses it so: {parse}", { parse: found }) : found === given ? say("Its own parse is the given one.") : say("Its own parse is another: {parse}", { parse: found });
       below.replaceChildren(...(problem ? [make("p", { className: "warn" }, `${say("This cannot be read:")} ${problem}`)] : [make("p", { className: "muted" }, parse)]),
-        ...(unknown.length ? [make("p", { className: "warn" }, say("Unknown: {words}. All unknown words are one and the same to it.", { words: unknown.join(", ") }))] : []));
+        ...(unknown.length ? [make("p", { className: "warn" }, say("Unknown: {words}. All unknown words are one and the same to it.", { words: unknown.map((/** @type {string} */ word) => `“${word}”`).join(", ") }))] : []));
     }
     watched.querySelector("select").value = now.asked.shown;
     parses.querySelector("select").value = now.asked.parses;
@@ -88,6 +90,7 @@ export function open({ settings, start, talk, bar, keep }) {
     };
     if (!now.likely) {
       likely.replaceChildren();
+      rules.textContent = "";
       verdict.textContent = now.learning ? say("It says something as soon as it has begun to learn.") : say("It needs two sentences.");
       return;
     }
@@ -95,8 +98,10 @@ export function open({ settings, start, talk, bar, keep }) {
     likely.replaceChildren(...now.labels.flatMap((/** @type {keyof typeof names} */ label, /** @type {number} */ i) => {
       const fill = make("i", {});
       fill.style.width = `${100 * now.likely[i]}%`;
-      return [make("span", { className: label === best ? "best" : "" }, names[label]), make("div", { className: "meter" }, fill), make("span", { className: "share" }, `${(100 * now.likely[i]).toFixed(1)} %`)];
+      return [make("span", { className: label === best ? "best" : "" }, names[label]), make("div", { className: "meter" }, fill), make("span", { className: "share" }, percent(now.likely[i]))];
     }));
+    rules.className = now.rules && now.rules !== best ? "warn" : "muted small";
+    rules.textContent = !now.rules ? say("The rules of its fragment say nothing here: it guesses from what it learned.") : now.rules === best ? say("The rules of its fragment, which nobody told it, say the same.") : say("It errs: by the rules of its fragment it is {label}.", { label: names[/** @type {keyof typeof names} */ (now.rules)] });
     const guess = SIDES.some((side) => now.sentences[side].unknown.length) ? ` ${say("But with a word that it never met, this is a guess.")}` : "";
     verdict.replaceChildren(make("strong", {}, names[/** @type {keyof typeof names} */ (best)]), ` – ${meanings[/** @type {keyof typeof meanings} */ (best)]}${guess}`);
   }
@@ -110,10 +115,13 @@ export function open({ settings, start, talk, bar, keep }) {
     const { epoch, of, loss, score, pairs, left } = now.learning;
     const bar = make("progress", { max: of, value: epoch, "aria-label": say("Learning") });
     const state = epoch ? say("Epoch {n} of {total}: loss {loss}, {share} % of pairs that it has never seen are judged rightly. About {left} s are left.", { n: epoch, total: of, loss: text(loss), share: (100 * score).toFixed(1), left: Math.ceil(left) })
+      : begun ? say("It writes {n} pairs of sentences, and begins to learn from them; the first epoch takes longest.", { n: pairs.toLocaleString() })
       : say("It has not learned yet. Press Play: it learns from {n} pairs of sentences, about a minute, and what it learns is kept for next time.", { n: pairs.toLocaleString() });
-    learning.replaceChildren(make("h2", {}, say("Learning")), make("p", {}, state), bar, make("p", { className: "muted small" }, say("You can pause it. Below you see how it reads by now.")));
+    learning.replaceChildren(make("h2", {}, say("Learning")), make("p", {}, state), bar,
+      ...(epoch ? [make("p", { className: "muted small" }, say("You can pause it. Below you see how it reads by now."))] : []));
   }
   function showStep() {
+    step.hidden = !model.get("reading");
     const values = model.get("reading"), moment = model.get("moment");
     if (!values || !step.open) return numbers.replaceChildren();
     const now = values.steps[moment - 1];
@@ -122,7 +130,7 @@ export function open({ settings, start, talk, bar, keep }) {
       ...Object.entries(now.formulas).flatMap(([name, formula]) => [
         make("p", { className: "formula" }, make("code", {}, `${formula}`), make("span", { className: "muted small" }, `   ${say("shape {shape}", { shape: now.shapes[name].join(" × ") })}`)),
         make("p", { className: "small numbers" }, `${name} = ${now.values[name].slice(0, 8).map((/** @type {number} */ v) => text(v)).join("   ")}${now.values[name].length > 8 ? " …" : ""}`)]),
-      ...now.functions.flatMap((/** @type {string} */ name) => [make("h3", {}, say("The code that ran: {name}", { name })), make("pre", { tabIndex: 0, role: "region", "aria-label": name }, make("code", {}, about.sources[name]))]));
+      ...now.functions.flatMap((/** @type {string} */ name) => [make("h3", {}, say("The code that ran: {name}", { name })), make("pre", { tabIndex: 0, role: "region", "aria-label": say("The code of this step: {name}", { name }) }, make("code", {}, about.sources[name]))]));
   }
   step.addEventListener("toggle", showStep);
   model.on("change:moment", () => { counted(); showStep(); });
@@ -168,15 +176,16 @@ export function open({ settings, start, talk, bar, keep }) {
   }
 
   const closing = spinn.render({ model, el: machine });
-  const room = make("div", {},
-    bar(counter, null, () => frame && !frame.learning && frame.moment === frame.of), trouble, learning,
+  const run = bar(counter, null, () => frame && !frame.learning && frame.moment === frame.of);
+  for (const name of ["#play", "#step"]) run.querySelector(name)?.addEventListener("click", () => { begun = true; if (frame) showLearning(frame); });
+  const room = make("div", {}, run, trouble, learning,
     make("div", { className: "grid sentences" },
       make("div", { className: "stack" },
         card(say("Two sentences"),
           make("label", { for: "premise", className: "muted" }, say("The first: what is given")), fields.premise.area, fields.premise.below,
           make("label", { for: "hypothesis", className: "muted" }, say("The second: what about this?")), fields.hypothesis.area, fields.hypothesis.below, examples,
           make("p", { className: "muted small" }, say("Write plain words, or a parse with brackets: ( ( every dog ) runs ). Enter reads it."))),
-        card(say("What the first says of the second"), likely, verdict),
+        card(say("What the first says of the second"), likely, verdict, rules),
         make("details", { className: "card", id: "vocabulary" }, make("summary", {}, say("The words that it knows")), words,
           make("p", { className: "muted small" }, say("It learned from sentences of one kind: every, some, no or not every; big, small or neither; a noun; a verb, or does not and a verb. Any other word is read as one unknown word, which it never met while it learned.")))),
       card(say("The machine"), make("div", { className: "row two" }, watched, parses), machine, step)),
