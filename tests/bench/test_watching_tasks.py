@@ -34,9 +34,9 @@ def test_calls_are_taken_down_in_order_and_the_function_is_put_back():
 @pytest.mark.parametrize("task", watching.TASKS)
 def test_everybody_does_the_same_work_of_a_task(task):
     made = {name: make() for name, make in watching.TASKS[task](Setting()).contenders.items()}
-    assert list(made) == [OURS, "bare-loop", "watched"]
-    qualities = [contender.quality(contender.work(0)) for contender in made.values()]
-    assert qualities[0] == qualities[1] == qualities[2]
+    assert list(made)[:2] == [OURS, "bare-loop"]
+    assert ("watched" in made) == (task not in {"watching-neuron", "watching-xor"})
+    assert len({contender.quality(contender.work(0)) for contender in made.values()}) == 1
 
 
 @pytest.mark.filterwarnings("ignore:training stopped after max_iter")

@@ -12,6 +12,7 @@ from sklearn.utils.estimator_checks import check_estimator
 import pellucid
 from pellucid import BernoulliRBM, GaussianRBM
 from pellucid.errors import DivergenceError, InvalidArgumentError, InvalidDataError, ModelFileError, PellucidWarning
+from pellucid.networks import rbm
 from pellucid.networks.rbm import deep_belief_net, gradient
 
 
@@ -152,6 +153,7 @@ def test_a_divergence_names_epoch_and_rate_and_keeps_finite_weights():
 
 def test_ctrl_c_leaves_the_last_whole_epoch(bits, monkeypatch):
     whole = fitted(bits, n_iter=2)
+    monkeypatch.setattr(rbm, "CHUNK", 6 * 10 * 24 * 5)  # an epoch a call
     advance, calls = BernoulliRBM._advance, []
 
     def interrupted(self, X, first, last):
@@ -165,6 +167,30 @@ def test_ctrl_c_leaves_the_last_whole_epoch(bits, monkeypatch):
     with pytest.warns(PellucidWarning, match="after epoch 2"):
         model = fitted(bits, n_iter=5)
     np.testing.assert_array_equal(model.components_, whole.components_)
+
+
+@pytest.mark.parametrize("chunk", [1, 6 * 10 * 24 * 5, 20 * 10 * 24 * 5, 10**9])
+@pytest.mark.parametrize("kw", [{}, {"algorithm": "cd"}, {"batch_size": 7, "schedule": "cosine", "momentum": 0.5}])
+def test_how_a_fit_is_cut_into_calls_changes_nothing(bits, monkeypatch, chunk, kw):
+    usual = fitted(bits, n_iter=11, **kw)
+    monkeypatch.setattr(rbm, "CHUNK", chunk)
+    cut = fitted(bits, n_iter=11, **kw)
+    assert cut.n_iter_ == 11
+    for name in ("components_", "intercept_visible_", "h_samples_"):
+        np.testing.assert_array_equal(getattr(cut, name), getattr(usual, name))
+
+
+@pytest.mark.parametrize("chunk", [1, 10**9])
+def test_the_epoch_of_a_divergence_is_found_whether_or_not_epochs_share_a_call(monkeypatch, chunk):
+    X = np.random.default_rng(0).normal(size=(50, 5))
+    monkeypatch.setattr(rbm, "CHUNK", chunk)
+    model = GaussianRBM(4, learning_rate=3.0, random_state=0, n_iter=100)
+    with pytest.raises(DivergenceError, match=r"epoch \d+ at") as raised:
+        model.fit(X)
+    epoch = int(str(raised.value).split("epoch ")[1].split()[0])
+    assert epoch == model.n_iter_ + 1 > 2
+    before = GaussianRBM(4, learning_rate=3.0, random_state=0, n_iter=model.n_iter_).fit(X)
+    np.testing.assert_array_equal(model.components_, before.components_)
 
 
 def read_only(X):

@@ -222,7 +222,8 @@ def export(
 @app.command(help=say("Time Pellucid and its peers on this machine."))
 def bench(
     room: Annotated[
-        str | None, Argument(metavar="[ROOM]", help=say("neuron, mlp, cnn, hopfield, rbm or spinn; else all."))
+        str | None,
+        Argument(metavar="[ROOM]", help=say("neuron, mlp, cnn, hopfield, rbm, spinn or watching; else all.")),
     ] = None,
     *,
     threads: Annotated[int, Option(min=1, help=say("Threads for everybody."))] = 1,

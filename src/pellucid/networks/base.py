@@ -339,7 +339,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         try:
             with told(self, shown, epochs, self._fitted_attributes) as listeners:
                 for _ in advances:
-                    self._publish(training.epoch - first, seen, problem.size)
+                    self._publish(training.epoch - first, seen, problem.size, running=True)
                     stop = [listener(*self._latest()) for listener in listeners if training.batch == 0]
                     keep(False)
                     yield recipe.schedule.rate if self.solver == "lbfgs" else training.rate
@@ -616,19 +616,20 @@ class StackEstimator(CallbackSupport, BaseEstimator):
             training.validation_scores[-1] if training.validation_scores else None,
         )
 
-    def _publish(self, epochs: int, seen: int, n_samples: int) -> None:
+    def _publish(self, epochs: int, seen: int, n_samples: int, *, running: bool = False) -> None:
         """Set the attributes that scikit-learn's users look at, after so many epochs of this fit."""
         self.n_iter_, self.t_ = int(epochs), int(seen + epochs * n_samples)
-        self._publish_curves()
+        self._publish_curves(running=running)
 
-    def _publish_curves(self) -> None:
-        training = self._training
-        self.loss_curve_ = list(training.loss_curve)
+    def _publish_curves(self, *, running: bool = False) -> None:
+        """Set the curves: copies at the end of a run; within it the lists themselves, which grow with every epoch."""
+        training, own = self._training, (lambda curve: curve) if running else list
+        self.loss_curve_ = own(training.loss_curve)
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
         stopping = self.early_stopping and self.solver != "lbfgs"
         self.best_loss_ = None if stopping else float(training.memory.monitor[engines.BEST_LOSS])
-        self.validation_loss_curve_ = list(training.validation_losses) or None
-        self.validation_scores_ = list(training.validation_scores) or None
+        self.validation_loss_curve_ = own(training.validation_losses) or None
+        self.validation_scores_ = own(training.validation_scores) or None
         self.best_validation_score_ = max(training.validation_scores, default=None)
 
     def _fitted_attributes(self) -> dict[str, Any]:

@@ -342,9 +342,8 @@ class DenseAssociativeMemory(Landscape, BaseEstimator):
             new = self._fields(s[None])[0]
             moved, s = float(np.abs(new - s).max()), new
             values = {"state": view(s), "moved": moved, "energy": float(self._energy(s[None])[0])}
-            yield Step(
-                "update", number, MappingProxyType(values), MappingProxyType(formulas), (type(self)._by_softmax,)
-            )
+            functions = (attention, type(self)._by_softmax)
+            yield Step("update", number, MappingProxyType(values), MappingProxyType(formulas), functions)
             if moved <= self.tol:
                 return
 

@@ -222,16 +222,27 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _epochs(self, X: np.ndarray, epochs: int) -> Self:
         count = self._count(X)
-        size = max(1, CHUNK // (self._batch * self._W.size * (3 + 2 * self.k)))
+        size = max(1, CHUNK // (self._batch * self._W.size * (3 + 2 * self.k)))  # batches of one call
+        together = 1 if self.verbose else max(1, size // count)  # short epochs, between two looks at how it goes
+        last = self.n_iter_ + epochs
         try:
-            for _ in range(epochs):
-                with self._whole_or(self._state()), limited_threads(1):
-                    for start in range(0, count, size):
-                        self._advance(X, start, min(count, start + size))
-                    self._check_finite(X)
-                self.n_iter_ += 1
-                if self.verbose:
-                    print(f"Iteration {self.n_iter_}, score = {self._scores(X[:1000].astype(np.float64)).mean():.2f}")
+            with limited_threads(1):
+                while self.n_iter_ < last:
+                    these = min(together, last - self.n_iter_)
+                    try:
+                        with self._whole_or(self._state()):
+                            for start in range(0, these * count, size):
+                                self._advance(X, start, min(these * count, start + size))
+                            self._check_finite(X)
+                    except DivergenceError:
+                        if these == 1:
+                            raise
+                        together = 1  # once more, to find the epoch
+                        continue
+                    self.n_iter_ += these
+                    if self.verbose:
+                        score = self._scores(X[:1000].astype(np.float64)).mean()
+                        print(f"Iteration {self.n_iter_}, score = {score:.2f}")
         except KeyboardInterrupt:
             warnings.warn(
                 f"training interrupted: the machine is as it was after epoch {self.n_iter_}, and usable",
@@ -267,7 +278,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return schedule.rates(first, count, per_epoch, n_samples)
 
     def _advance(self, X: np.ndarray, first: int, last: int) -> float:
-        """Learn from the minibatches first to last of X; return the last one's learning rate."""
+        """Learn from the minibatches first to last, through X again and again; return the last learning rate."""
         from pellucid.parts.compiled.boltzmann import contrast
 
         rates = self._rates(self._batches, last - first, self._count(X), len(X))

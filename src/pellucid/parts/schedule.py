@@ -35,9 +35,11 @@ class Schedule:
 
     def rates(self, first: int, count: int, per_epoch: int, n_samples: int) -> np.ndarray:
         """Return the rates (count,) of ``count`` batches from batch ``first`` on, counted from 0 over all epochs."""
+        rates = np.full(count, float(self.rate))
+        if self.name in {"constant", "adaptive"} and not self.warmup_epochs > 0:
+            return rates
         batches = np.arange(first, first + count)
         epochs = batches // per_epoch
-        rates = np.full(count, float(self.rate))
         if self.name == "step":
             rates *= self.factor ** (epochs // self.period)
         elif self.name == "invscaling":

@@ -141,7 +141,7 @@ def contrast(
     X, first, rates, B, W, b, c, dW, db, dc, chain, V, P, Z, active, rng, momentum, decay, target, cost, k, persistent,
     gaussian,
 ):  # fmt: skip
-    """Learn from minibatches of X, from the ``first`` on, one for each of the learning rates.
+    """Learn from minibatches of X, from the ``first`` on, one for each of the learning rates; again from its begin.
 
     W, b, c, their velocities, the chain and rng move on in place. All arrays are flat: X (N, D), rates (batches,),
     W (D, H), b (D,), c (H,), the velocities dW, db, dc alike, chain (B, H), V (2B, D), P (2B, H), Z (B, D),
@@ -153,9 +153,9 @@ def contrast(
     )  # fmt: skip
     chain, V, P, Z, active = uncounted(chain), uncounted(V), uncounted(P), uncounted(Z), uncounted(active)
     momentum, target, cost = number(momentum), number(target), number(cost)
-    plain = momentum == 0 and decay == 0
+    plain, per_epoch = momentum == 0 and decay == 0, (N + B - 1) // B
     for batch in range(first, first + rates.size):
-        rate, start = rates[batch - first], batch * B
+        rate, start = rates[batch - first], batch % per_epoch * B
         n = min(B, N - start)
         m = B if persistent else n
         h, v, p = chain[: m * H], V[: m * D], P[: m * H]
