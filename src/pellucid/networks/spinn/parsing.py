@@ -34,9 +34,9 @@ def parse(cell: Cell, leaves: Tensor, tokens: Sequence[np.ndarray]) -> Encoded:
     taken, roots = np.empty((len(lengths), 2 * int(lengths.max()) - 1), np.uint8), np.empty(len(lengths), np.int64)
     compiled(
         words, (lengths.cumsum() - lengths)[order], lengths[order], h, c, doubled(W, H), doubled(b, H), V[:H],
-        np.concatenate([V[H : 2 * H], V[2 * H : 3 * H]], 1), V[3 * H :], doubled(d, T), U, u, taken, roots,
+        np.concatenate([V[H : 2 * H], V[2 * H : 3 * H]], 1), V[3 * H :], doubled(d, T), U[:, 1] - U[:, 0], u[1] - u[0], taken, roots,
         cell.multiply,
     )  # fmt: skip
     back = np.argsort(order)
-    transitions = [taken[row, : 2 * n - 1].copy() for row, n in zip(back.tolist(), lengths.tolist(), strict=True)]
+    transitions = [taken[row, : 2 * n - 1] for row, n in zip(back.tolist(), lengths.tolist(), strict=True)]
     return Encoded(torch.from_numpy(h[roots[back]]).to(leaves.device), transitions, None)

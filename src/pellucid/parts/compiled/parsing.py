@@ -92,12 +92,12 @@ def _reduce(count, new, left, right, who, h, c, e, W, b, X, Z, t, multiply):
 
 
 @kernel()
-def parse(words, starts, lengths, h, c, W, b, V_buffer, V_pair, V_own, d, U, u, taken, roots, multiply):
+def parse(words, starts, lengths, h, c, W, b, V_buffer, V_pair, V_own, d, choice, bias, taken, roots, multiply):
     """Read sentences; they come longest first: of sentence k the words are words[starts[k] : starts[k] + lengths[k]].
 
     h, c (1 + V + R, H) hold the empty place and the leaves, then the reduces in the order of the steps. W (K, 5H), b,
-    V_buffer (H, 4T), V_pair (H, 8T), V_own (T, 4T), d are doubled where tanh follows. taken (B, 2n - 1) and roots (B,)
-    are written.
+    V_buffer (H, 4T), V_pair (H, 8T), V_own (T, 4T), d are doubled where tanh follows; e choice + bias is what speaks
+    for REDUCE. taken (B, 2n - 1) and roots (B,) are written.
     """
     B, H, T, R = lengths.size, h.shape[1], V_own.shape[0], 0
     for k in range(B):
@@ -125,11 +125,10 @@ def parse(words, starts, lengths, h, c, W, b, V_buffer, V_pair, V_own, d, U, u, 
         _track(active, buffer, top, second, P, Q, V_own, e, m, G, t_track)
         count = 0
         for k in range(active):
-            shift, reduce = u[0], u[1]
+            score, own = bias, e[k]
             for j in range(T):
-                shift += e[k, j] * U[j, 0]
-                reduce += e[k, j] * U[j, 1]
-            if depth[k] > 1 and (reduce > shift or read[k] == lengths[k]):
+                score += own[j] * choice[j]
+            if depth[k] > 1 and (score > 0 or read[k] == lengths[k]):
                 left[count], right[count], who[count] = second[k], top[k], k
                 depth[k] -= 1
                 stack[k, depth[k] - 1] = base + rows + count
