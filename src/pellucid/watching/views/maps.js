@@ -37,7 +37,7 @@ export function render({ model, el }) {
     model.save_changes();
   }
 
-  /** @param {any} group @param {(typeof shown)[0]} at @param {ReturnType<typeof colours>} c @param {number[]} chosen @param {number} g */
+  /** @param {any} group @param {{title: HTMLElement, canvas: HTMLCanvasElement, across: number}} at @param {ReturnType<typeof colours>} c @param {number[]} chosen @param {number} g */
   function drawGroup(group, at, c, chosen, g) {
     const { title, rows, columns, cell } = group, values = Float32Array.from(floats(group.values));
     const size = rows * columns, count = values.length / size, wide = columns * cell + GAP, high = rows * cell + GAP;
