@@ -73,13 +73,13 @@ def test_torch_operations_are_the_machine_too(setting, monkeypatch):
 
     def forward(*arguments):
         calls.append("forward")
-        made, tensors = arguments[:8], [torch.from_numpy(array) for array in arguments[8:-1]]
-        stepwise.forward(current[0], *tensors, arguments[-1])
+        made, tensors = arguments[:8], [torch.from_numpy(array) for array in arguments[8:-2]]
+        stepwise.forward(current[0], *tensors, arguments[-2])
         return made
 
     def backward(*arguments):
         calls.append("backward")
-        stepwise.backward(current[0], *[torch.from_numpy(array) for array in arguments[8:-2]], arguments[-1])
+        stepwise.backward(current[0], *[torch.from_numpy(array) for array in arguments[8:-2]], arguments[-2])
 
     current = [plan(tokens, transitions, 7, tracker=cell.tracker > 0)]
     monkeypatch.setattr("pellucid.parts.compiled.shift_reduce.forward", forward)

@@ -8,6 +8,7 @@ directions are compiled loops over the tensors' memory; elsewhere the same steps
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -132,16 +133,16 @@ class _Encode(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         H, T, R, S = W.shape[1] // 5, d.shape[0] // 4, made.left.size, made.buffer.size
         base = 1 + made.leaves
-        h, c = (leaves.new_empty(base + R, H) for _ in range(2))
+        h, c = (_with_room(leaves, base + R, H) for _ in range(2))
         h[0], c[0] = 0, 0
         h[1:base], c[1:base] = leaves[:, :H], leaves[:, H:]
-        e, m, P = leaves.new_empty(S, T), leaves.new_empty(S, T), leaves.new_empty(base if T else 0, 4 * T)
-        X, Z = leaves.new_empty(R, W.shape[0]), leaves.new_empty(R, 5 * H)
-        Y, G = leaves.new_empty(S, 2 * H + T if T else 0), leaves.new_empty(S, 4 * T)
+        sizes = (S, T), (S, T), (base if T else 0, 4 * T), (R, W.shape[0]), (R, 5 * H), (S, 2 * H + T if T else 0), (S, 4 * T)
+        e, m, P, X, Z, Y, G = (_with_room(leaves, *size) for size in sizes)
         if leaves.device.type == "cpu":
+            from pellucid.parts.compiled.packed import is_fast
             from pellucid.parts.compiled.shift_reduce import forward
 
-            forward(*(*made.indices, *map(_memory, (h, c, P, e, m, W, b, V, d, X, Z, Y, G)), mult))
+            forward(*made.indices, *map(_memory, (h, c, P, e, m, W, b, V, d, X, Z, Y, G)), mult, is_fast())
         else:
             from pellucid.networks.spinn.stepwise import forward as torch_forward
 
@@ -161,26 +162,35 @@ class _Encode(torch.autograd.Function):
         W, b, V, d = ctx.saved_tensors
         made, base = ctx.made, 1 + ctx.made.leaves
         H, T = h.shape[1], e.shape[1]
-        dh, dc = torch.zeros_like(h), torch.zeros_like(c)
+        dh, dc = (_with_room(h, *h.shape).zero_() for _ in range(2))
         if d_out is not None:
             dh.index_add_(0, torch.from_numpy(ctx.wanted).to(h.device), d_out)
-        de = torch.zeros_like(e) if d_e is None else d_e.clone(memory_format=torch.contiguous_format)
-        dm, dP = torch.zeros_like(m), h.new_zeros(base if T else 0, 4 * T)
+        de = _with_room(h, *e.shape)
+        de.zero_() if d_e is None else de.copy_(d_e)
+        dm, dP = (_with_room(h, *shape).zero_() for shape in (m.shape, (base if T else 0, 4 * T)))
         rows, steps = (int(np.diff(start).max(initial=0)) for start in (made.reduce_start, made.track_start))
-        dX, dY = h.new_empty(rows, X.shape[1]), h.new_empty(steps, Y.shape[1])
+        dX, dY = _with_room(h, rows, X.shape[1]), _with_room(h, steps, Y.shape[1])
         dW, dV = h.new_zeros(W.shape), h.new_zeros(V.shape)
-        db, dd = torch.zeros_like(b), torch.zeros_like(d)
+        db, dd = (_with_room(h, len(bias)).zero_() for bias in (b, d))
         tensors = (h, c, e, m, W, V, X, Z, Y, G, dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd)
         if h.device.type == "cpu":
+            from pellucid.parts.compiled.packed import is_fast
             from pellucid.parts.compiled.shift_reduce import backward
 
-            scratch = np.empty(max(H, T), _memory(h).dtype)
-            backward(*(*made.indices, *map(_memory, tensors), scratch, ctx.mult))
+            backward(*made.indices, *map(_memory, tensors), ctx.mult, is_fast())
         else:
             from pellucid.networks.spinn.stepwise import backward as torch_backward
 
             torch_backward(made, *tensors, ctx.mult)
         return torch.cat([dh[1:base], dc[1:base]], 1), dW, db, dV, dd, None, None, None
+
+
+def _with_room(like: Tensor, *shape: int) -> Tensor:
+    """Return an empty tensor behind which the kernels may read and write back (``vectors.py``)."""
+    from pellucid.parts.compiled.vectors import ROOM
+
+    size = prod(shape)
+    return like.new_empty(size + ROOM)[:size].view(shape)
 
 
 def _memory(tensor: Tensor) -> np.ndarray:
@@ -223,6 +233,7 @@ def encode(
 @torch.no_grad()
 def parse(cell: Cell, leaves: Tensor, tokens: Sequence[np.ndarray]) -> Encoded:
     """Read sentences by the cell's own transitions (masked), without gradient; on the CPU, in compiled code."""
+    from pellucid.parts.compiled.packed import is_fast
     from pellucid.parts.compiled.shift_reduce import parse as compiled
 
     if not cell.predict:
@@ -235,25 +246,24 @@ def parse(cell: Cell, leaves: Tensor, tokens: Sequence[np.ndarray]) -> Encoded:
     starts = np.concatenate([[0], lengths.cumsum()[:-1]])
     for row, number in enumerate(order):
         padded[row, : lengths[number]] = words[starts[number] : starts[number] + lengths[number]]
-    table = _memory(leaves.cpu())
-    dtype = table.dtype
-    h, c = np.zeros((base + R, H), dtype), np.zeros((base + R, H), dtype)
+    table = leaves.detach().cpu()
+    h, c = (_with_room(table, base + R, H) for _ in range(2))
+    h[0], c[0] = 0, 0
     h[1:base], c[1:base] = table[:, :H], table[:, H:]
-    W, b, V, d, U, u = (_memory(weights.cpu()) for weights in (cell.W, cell.b, cell.V, cell.d, cell.U, cell.u))
-    e, m = np.zeros((2 * B, T), dtype), np.zeros((2 * B, T), dtype)
+    weights = (weights.cpu() for weights in (cell.W, cell.b, cell.V, cell.d, cell.U, cell.u))
+    sizes = (base, 4 * T), (2 * B, T), (2 * B, T), (R, len(cell.W)), (R, 5 * H), (2 * B, 2 * H + T), (2 * B, 4 * T)
+    P, e, m, X, Z, Y, G = (_with_room(table, *size) for size in sizes)
     left, right, track_of = (np.empty(R, np.int64) for _ in range(3))
     buffer, top, second = (np.empty(2 * B, np.int64) for _ in range(3))
     taken, roots = np.zeros((B, 2 * longest - 1), np.uint8), np.empty(B, np.int64)
     compiled(
-        padded, lengths[order], h, c, np.empty((base, 4 * T), dtype), e, m, W, b, V, d, U, u,
-        np.empty((R, W.shape[0]), dtype), np.empty((R, 5 * H), dtype),
-        np.empty((2 * B, 2 * H + T), dtype), np.empty((2 * B, 4 * T), dtype),
+        padded, lengths[order], *map(_memory, (h, c, P, e, m, *weights, X, Z, Y, G)),
         left, right, track_of, buffer, top, second,
         np.empty((B, longest), np.int64), np.zeros(B, np.int64), np.zeros(B, np.int64),
-        taken, roots, cell.multiply,
+        taken, roots, cell.multiply, is_fast(),
     )  # fmt: skip
-    out = np.empty((B, H), dtype)
-    out[order] = h[roots]
+    out = table.new_empty(B, H)
+    out[torch.from_numpy(order)] = h[torch.from_numpy(roots)]
     back = np.argsort(order)
     transitions = [taken[row, : 2 * n - 1].copy() for row, n in zip(back, lengths, strict=True)]
-    return Encoded(torch.from_numpy(out).to(leaves.device), transitions, None)
+    return Encoded(out.to(leaves.device), transitions, None)
