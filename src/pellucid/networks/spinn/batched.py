@@ -125,33 +125,39 @@ def plan(
 
 
 class _Encode(torch.autograd.Function):
-    """Leaves (V, 2H) and weights to the h (wanted, H) of some states and all e (S, T) of the tracker."""
+    """Leaves (V, 2H) and weights to the h (wanted, H) of some states and, where asked, all e (S, T) of the tracker."""
 
     @staticmethod
     def forward(
-        ctx: Any, leaves: Tensor, W: Tensor, b: Tensor, V: Tensor, d: Tensor, made: Plan, wanted: np.ndarray, mult: bool
-    ) -> tuple[Tensor, Tensor]:
-        H, T, R, S = W.shape[1] // 5, d.shape[0] // 4, made.left.size, made.buffer.size
-        base = 1 + made.leaves
-        h, c = (_with_room(leaves, base + R, H) for _ in range(2))
-        h[0], c[0] = 0, 0
-        h[1:base], c[1:base] = leaves[:, :H], leaves[:, H:]
-        sizes = (S, T), (S, T), (base if T else 0, 4 * T), (R, W.shape[0]), (R, 5 * H), (S, 2 * H + T if T else 0), (S, 4 * T)
-        e, m, P, X, Z, Y, G = (_with_room(leaves, *size) for size in sizes)
-        if leaves.device.type == "cpu":
+        ctx: Any, leaves: Tensor, W: Tensor, b: Tensor, V: Tensor, d: Tensor, made: Plan, wanted: np.ndarray,
+        mult: bool, all_e: bool,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        H, T, R, S, base = W.shape[1] // 5, d.shape[0] // 4, made.left.size, made.buffer.size, 1 + made.leaves
+        shapes = [
+            (base + R, H), (base + R, H), (base if T else 0, 4 * T), (S, T), (S, T),
+            (R, W.shape[0]), (R, 5 * H), (S, 2 * H + T if T else 0), (S, 4 * T),
+        ]  # fmt: skip
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(W, b, V, d)
+        if _is_compiled(leaves):
             from pellucid.parts.compiled.packed import is_fast
             from pellucid.parts.compiled.shift_reduce import forward
 
-            forward(*made.indices, *map(_memory, (h, c, P, e, m, W, b, V, d, X, Z, Y, G)), mult, is_fast())
+            h, c, P, e, m, X, Z, Y, G = _arrays(shapes, _memory(leaves).dtype)
+            forward(
+                *made.indices, _memory(leaves), h, c, P, e, m, *map(_memory, (W, b, V, d)), X, Z, Y, G, mult, is_fast()
+            )
+            out, seen = torch.from_numpy(h[wanted]), torch.from_numpy(e.copy() if all_e else e[:0])
         else:
             from pellucid.networks.spinn.stepwise import forward as torch_forward
 
+            h, c, P, e, m, X, Z, Y, G = (leaves.new_empty(shape) for shape in shapes)
+            h[0], c[0] = 0, 0
+            h[1:base], c[1:base] = leaves[:, :H], leaves[:, H:]
             torch_forward(made, h, c, P, e, m, W, b, V, d, X, Z, Y, G, mult)
-        ctx.save_for_backward(W, b, V, d)
+            out, seen = h[torch.from_numpy(wanted).to(h.device)], e.clone() if all_e else e[:0]
         ctx.kept, ctx.made, ctx.wanted, ctx.mult = (h, c, e, m, X, Z, Y, G), made, wanted, mult
-        ctx.set_materialize_grads(False)
-        out = h[torch.from_numpy(wanted).to(h.device)]
-        return out, e.clone()
+        return out, seen
 
     @staticmethod
     @once_differentiable
@@ -160,37 +166,46 @@ class _Encode(torch.autograd.Function):
             raise InvalidArgumentError("the gradient can be taken once a forward pass; call encode again")
         (h, c, e, m, X, Z, Y, G), ctx.kept = ctx.kept, None
         W, b, V, d = ctx.saved_tensors
-        made, base = ctx.made, 1 + ctx.made.leaves
-        H, T = h.shape[1], e.shape[1]
-        dh, dc = (_with_room(h, *h.shape).zero_() for _ in range(2))
-        if d_out is not None:
-            dh.index_add_(0, torch.from_numpy(ctx.wanted).to(h.device), d_out)
-        de = _with_room(h, *e.shape)
-        de.zero_() if d_e is None else de.copy_(d_e)
-        dm, dP = (_with_room(h, *shape).zero_() for shape in (m.shape, (base if T else 0, 4 * T)))
+        made, base, H, T = ctx.made, 1 + ctx.made.leaves, h.shape[1], e.shape[1]
         rows, steps = (int(np.diff(start).max(initial=0)) for start in (made.reduce_start, made.track_start))
-        dX, dY = _with_room(h, rows, X.shape[1]), _with_room(h, steps, Y.shape[1])
-        dW, dV = h.new_zeros(W.shape), h.new_zeros(V.shape)
-        db, dd = (_with_room(h, len(bias)).zero_() for bias in (b, d))
-        tensors = (h, c, e, m, W, V, X, Z, Y, G, dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd)
-        if h.device.type == "cpu":
+        shapes = [
+            h.shape, c.shape, e.shape, m.shape, (base if T else 0, 4 * T), (rows, X.shape[1]), (steps, Y.shape[1]),
+            W.shape, b.shape, V.shape, d.shape, (made.leaves, 2 * H),
+        ]  # fmt: skip
+        if isinstance(h, np.ndarray):
             from pellucid.parts.compiled.packed import is_fast
             from pellucid.parts.compiled.shift_reduce import backward
 
-            backward(*made.indices, *map(_memory, tensors), ctx.mult, is_fast())
-        else:
-            from pellucid.networks.spinn.stepwise import backward as torch_backward
+            arrays = _arrays(shapes, h.dtype)
+            wanted = ctx.wanted[: 0 if d_out is None else None]
+            outside = [np.empty((0, size), h.dtype) if one is None else _memory(one) for one, size in ((d_out, H), (d_e, T))]
+            backward(
+                *made.indices, h, c, e, m, _memory(W), _memory(V), X, Z, Y, G, wanted, *outside, *arrays, ctx.mult,
+                is_fast(),
+            )
+            dW, db, dV, dd, d_leaves = map(torch.from_numpy, arrays[-5:])
+            return d_leaves, dW, db, dV, dd, None, None, None, None
+        from pellucid.networks.spinn.stepwise import backward as torch_backward
 
-            torch_backward(made, *tensors, ctx.mult)
-        return torch.cat([dh[1:base], dc[1:base]], 1), dW, db, dV, dd, None, None, None
+        dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, _ = (h.new_zeros(shape) for shape in shapes)
+        if d_out is not None:
+            dh.index_add_(0, torch.from_numpy(ctx.wanted).to(h.device), d_out)
+        if d_e is not None:
+            de += d_e
+        torch_backward(made, h, c, e, m, W, V, X, Z, Y, G, dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, ctx.mult)
+        return torch.cat([dh[1:base], dc[1:base]], 1), dW, db, dV, dd, None, None, None, None
 
 
-def _with_room(like: Tensor, *shape: int) -> Tensor:
-    """Return an empty tensor behind which the kernels may read and write back (``vectors.py``)."""
+def _is_compiled(tensor: Tensor) -> bool:
+    """Say whether compiled loops can see a tensor's memory."""
+    return tensor.device.type == "cpu"
+
+
+def _arrays(shapes: Sequence[tuple[int, ...]], dtype: Any) -> list[np.ndarray]:
+    """Return empty arrays behind which the kernels may read and write back (``vectors.py``)."""
     from pellucid.parts.compiled.vectors import ROOM
 
-    size = prod(shape)
-    return like.new_empty(size + ROOM)[:size].view(shape)
+    return [np.empty(size + ROOM, dtype)[:size].reshape(shape) for shape in shapes if (size := prod(shape)) >= 0]
 
 
 def _memory(tensor: Tensor) -> np.ndarray:
@@ -223,7 +238,7 @@ def encode(
             f"got {len(leaves)} leaves and tracker={cell.tracker}; make another by plan()"
         )
     rows = made.roots if wanted is None else wanted
-    h, e = _Encode.apply(leaves, cell.W, cell.b, cell.V, cell.d, made, rows, cell.multiply)
+    h, e = _Encode.apply(leaves, cell.W, cell.b, cell.V, cell.d, made, rows, cell.multiply, cell.predict)
     logits = None
     if cell.predict:
         logits = e[torch.from_numpy(made.row_of).to(e.device)] @ cell.U + cell.u
@@ -246,24 +261,24 @@ def parse(cell: Cell, leaves: Tensor, tokens: Sequence[np.ndarray]) -> Encoded:
     starts = np.concatenate([[0], lengths.cumsum()[:-1]])
     for row, number in enumerate(order):
         padded[row, : lengths[number]] = words[starts[number] : starts[number] + lengths[number]]
-    table = leaves.detach().cpu()
-    h, c = (_with_room(table, base + R, H) for _ in range(2))
-    h[0], c[0] = 0, 0
-    h[1:base], c[1:base] = table[:, :H], table[:, H:]
+    table = _memory(leaves.cpu())
     weights = (weights.cpu() for weights in (cell.W, cell.b, cell.V, cell.d, cell.U, cell.u))
-    sizes = (base, 4 * T), (2 * B, T), (2 * B, T), (R, len(cell.W)), (R, 5 * H), (2 * B, 2 * H + T), (2 * B, 4 * T)
-    P, e, m, X, Z, Y, G = (_with_room(table, *size) for size in sizes)
+    shapes = [
+        (base + R, H), (base + R, H), (base, 4 * T), (2 * B, T), (2 * B, T),
+        (R, len(cell.W)), (R, 5 * H), (2 * B, 2 * H + T), (2 * B, 4 * T),
+    ]  # fmt: skip
+    h, c, P, e, m, X, Z, Y, G = _arrays(shapes, table.dtype)
     left, right, track_of = (np.empty(R, np.int64) for _ in range(3))
     buffer, top, second = (np.empty(2 * B, np.int64) for _ in range(3))
     taken, roots = np.zeros((B, 2 * longest - 1), np.uint8), np.empty(B, np.int64)
     compiled(
-        padded, lengths[order], *map(_memory, (h, c, P, e, m, *weights, X, Z, Y, G)),
+        padded, lengths[order], table, h, c, P, e, m, *map(_memory, weights), X, Z, Y, G,
         left, right, track_of, buffer, top, second,
         np.empty((B, longest), np.int64), np.zeros(B, np.int64), np.zeros(B, np.int64),
         taken, roots, cell.multiply, is_fast(),
     )  # fmt: skip
-    out = table.new_empty(B, H)
-    out[torch.from_numpy(order)] = h[torch.from_numpy(roots)]
+    out = np.empty((B, H), table.dtype)
+    out[order] = h[roots]
     back = np.argsort(order)
     transitions = [taken[row, : 2 * n - 1].copy() for row, n in zip(back, lengths, strict=True)]
-    return Encoded(out.to(leaves.device), transitions, None)
+    return Encoded(torch.from_numpy(out).to(leaves.device), transitions, None)

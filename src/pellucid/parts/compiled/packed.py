@@ -17,10 +17,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pellucid.parts.compiled.lanes import Vectors
-from pellucid.parts.compiled.vectors import WIDTH
+from pellucid.parts.compiled.vectors import WIDTH, load, store
 from pellucid.parts.compiling import kernel
 
-__all__ = ["add_packed", "is_fast", "pack", "pack_turned", "panels"]
+__all__ = ["add_packed", "add_packed_tn", "is_fast", "pack", "pack_turned", "panels", "scratch"]
 
 DEPTH = 256  # k at a time: a panel's part, 16 kB or 32 kB, stays in the first-level cache for all rows
 HEIGHT = 96  # rows at a time, whose part of A stays in the second-level cache for all panels
@@ -104,6 +104,27 @@ def add_packed(a, packed, c, m, k, n):
 
 
 @kernel(inner=True)
+def add_packed_tn(a, b, c, a_panels, b_panels):
+    """Add Aᵀ B to C, with A (k, m), B (k, n), C (m, n); ``a_panels`` and ``b_panels`` are scratch (``scratch``)."""
+    k, m, n = a.shape[0], a.shape[1], b.shape[1]
+    wide = 2 * WIDTH // c.itemsize
+    for near in range(0, k, DEPTH):
+        deep = min(DEPTH, k - near)
+        pack(a[near : near + deep], a_panels, 6)
+        pack(b[near : near + deep], b_panels, wide)
+        for top in range(0, m, HEIGHT):
+            for start in range(0, n, wide):
+                for i in range(top, min(m, top + HEIGHT), 6):
+                    TILE_6(a_panels, i * deep, 1, 6, b_panels, start * deep, c, i * n + start, n, deep, m - i, n - start)
+
+
+@kernel(inner=True)
+def scratch(array, columns):
+    """Return room for the panels of so many columns and DEPTH rows, of an array's dtype."""
+    return np.empty((columns + 2 * WIDTH // array.itemsize) * DEPTH, array.dtype)
+
+
+@kernel(inner=True)
 def panels(b, k, n):
     """Return an empty array for the panels of B (k, n), of the dtype of b."""
     wide = 2 * WIDTH // b.itemsize
@@ -111,12 +132,17 @@ def panels(b, k, n):
 
 
 @kernel(inner=True)
-def pack(b, out):
-    """Write the panels of B (k, n)."""
-    k, n = b.shape
-    wide, at = 2 * WIDTH // b.itemsize, 0
+def pack(b, out, wide):
+    """Write the panels of B (k, n), each so many columns wide."""
+    (k, n), step, at = b.shape, WIDTH // b.itemsize, 0
     for start in range(0, n, wide):
         width = min(wide, n - start)
+        if width == 2 * step:
+            for place in range(start, start + k * n, n):
+                store(out, at, load(b, place))
+                store(out, at + step, load(b, place + step))
+                at += wide
+            continue
         for p in range(k):
             for j in range(width):
                 out[at + j] = b[p, start + j]

@@ -11,7 +11,7 @@ next row only where that is written later, or masks what is not its own.
 
 import numpy as np
 
-from pellucid.parts.compiled.packed import add_packed, pack, pack_turned, panels
+from pellucid.parts.compiled.packed import add_packed, add_packed_tn, pack, pack_turned, panels, scratch
 from pellucid.parts.compiled.product import add_product, add_product_nt, add_product_tn
 from pellucid.parts.compiled.vectors import ROOM, first, lanes, load, logistic, same, select, store, tanh
 from pellucid.parts.compiling import kernel
@@ -25,7 +25,7 @@ def _packed(weights, tiled):
     if not tiled:
         return np.empty(0, weights.dtype)
     out = panels(weights, weights.shape[0], weights.shape[1])
-    pack(weights, out)
+    pack(weights, out, 2 * lanes(weights))
     return out
 
 
@@ -55,6 +55,15 @@ def _multiply_turned(a, weights, packed, out):
         add_packed(a, packed, out, a.shape[0], a.shape[1], out.shape[1])
     else:
         add_product_nt(a, weights, out, a.shape[0], a.shape[1], out.shape[1])
+
+
+@kernel(inner=True)
+def _slopes(a, d, out, a_panels, d_panels):
+    """Add Aᵀ D to out; without panels BLAS multiplies."""
+    if d_panels.size:
+        add_packed_tn(a, d, out, a_panels, d_panels)
+    else:
+        add_product_tn(a, d, out, a.shape[1], a.shape[0], d.shape[1])
 
 
 @kernel(inner=True)
@@ -162,16 +171,28 @@ def _see_buffer(h, base, V, d, P, tiled):
     _multiply(h[:base], V[:H], _packed(V[:H], tiled), P)
 
 
+@kernel(inner=True)
+def _set_leaves(leaves, h, c):
+    """Write the empty place and the leaves (V, 2H)."""
+    H = h.shape[1]
+    for j in range(H):
+        h[0, j] = c[0, j] = 0
+    for v in range(leaves.shape[0]):
+        for j in range(H):
+            h[1 + v, j], c[1 + v, j] = leaves[v, j], leaves[v, H + j]
+
+
 @kernel()
 def forward(
     reduce_start, left, right, track_of, track_start, buffer, top, second,
-    h, c, P, e, m, W, b, V, d, X, Z, Y, G, multiply, tiled,
+    leaves, h, c, P, e, m, W, b, V, d, X, Z, Y, G, multiply, tiled,
 ):  # fmt: skip
-    """Fill h, c from row 1 + leaves on, and the tracker's e, m (S, T); P (1 + leaves, 4T) is scratch.
+    """Fill h, c from the leaves (V, 2H) on, and the tracker's e, m (S, T); P (1 + V, 4T) is scratch.
 
     ``tiled`` says that weights are packed; else BLAS multiplies.
     """
     base, H, T, b = h.shape[0] - left.size, h.shape[1], e.shape[1], _with_room(b)
+    _set_leaves(leaves, h, c)
     W_packed, V_packed = _packed(W, tiled), _packed(V[H:], tiled)
     if T:
         _see_buffer(h, base, V, d, P, tiled)
@@ -250,14 +271,26 @@ def _track_back(start, stop, before, buffer, top, second, m, V, packed, G, dh, d
 @kernel()
 def backward(
     reduce_start, left, right, track_of, track_start, buffer, top, second,
-    h, c, e, m, W, V, X, Z, Y, G, dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, multiply, tiled,
+    h, c, e, m, W, V, X, Z, Y, G, wanted, d_wanted, d_e, dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, d_leaves,
+    multiply, tiled,
 ):  # fmt: skip
-    """Turn the gradients of h, c, e into those of the leaves (rows 1 ... of dh, dc) and weights; Z and G are spent.
+    """Turn the gradients of h's ``wanted`` rows and of e, (S, T) or of no rows, into those of leaves and weights.
 
-    dh, dc, de, dm, dP come with what is known from outside, else zero, dW, db, dV, dd zero; dX and dY are scratch for
-    one step.
+    Z and G are spent; dX and dY are scratch for one step, dh, dc, de, dm, dP for all.
     """
     base, H, T = h.shape[0] - left.size, h.shape[1], e.shape[1]
+    for array in (dh, dc, de, dm, dP, dW, dV):
+        array[:] = 0
+    db[:], dd[:] = 0, 0
+    for k in range(wanted.size):
+        for j in range(H):
+            dh[wanted[k], j] += d_wanted[k, j]
+    for s in range(d_e.shape[0]):
+        for j in range(T):
+            de[s, j] = d_e[s, j]
+    x_panels, z_panels = np.empty(0, h.dtype), np.empty(0, h.dtype)
+    if tiled:
+        x_panels, z_panels = scratch(h, max(X.shape[1], Y.shape[1], H)), scratch(h, max(Z.shape[1], 4 * T))
     W_packed, V_packed = _packed_turned(W, tiled), _packed_turned(V[H:], tiled)
     for step in range(reduce_start.size - 2, -1, -1):
         start, stop = reduce_start[step], reduce_start[step + 1]
@@ -268,16 +301,19 @@ def backward(
         if T:
             before, start, stop = track_start[step - 1] if step else -1, track_start[step], track_start[step + 1]
             _track_back(start, stop, before, buffer, top, second, m, V, V_packed, G, dh, dP, de, dm, dY, dd)
-    add_product_tn(X, Z, dW, X.shape[1], X.shape[0], Z.shape[1])
+    _slopes(X, Z, dW, x_panels, z_panels)
     if T:
-        add_product_tn(h[:base], dP, dV[:H], H, base, 4 * T)
-        add_product_tn(Y, G, dV[H:], Y.shape[1], Y.shape[0], 4 * T)
+        _slopes(h[:base], dP, dV[:H], x_panels, z_panels)
+        _slopes(Y, G, dV[H:], x_panels, z_panels)
         _multiply_turned(dP, V[:H], _packed_turned(V[:H], tiled), dh[:base])
+    for v in range(d_leaves.shape[0]):
+        for j in range(H):
+            d_leaves[v, j], d_leaves[v, H + j] = dh[1 + v, j], dc[1 + v, j]
 
 
 @kernel()
 def parse(
-    tokens, lengths, h, c, P, e, m, W, b, V, d, U, u, X, Z, Y, G, left, right, track_of, buffer, top, second,
+    tokens, lengths, leaves, h, c, P, e, m, W, b, V, d, U, u, X, Z, Y, G, left, right, track_of, buffer, top, second,
     stack, depth, read, taken, roots, multiply, tiled,
 ):  # fmt: skip
     """Read sentences by the cell's own transitions, all at once; rows come longest start.
@@ -287,6 +323,7 @@ def parse(
     """
     base, B, T, done, rows, b = h.shape[0] - left.size, lengths.size, e.shape[1], 0, 0, _with_room(b)
     W_packed, V_packed = _packed(W, tiled), _packed(V[h.shape[1] :], tiled)
+    _set_leaves(leaves, h, c)
     _see_buffer(h, base, V, d, P, tiled)
     active, before = B, -1
     for step in range(2 * lengths[0] - 1):
