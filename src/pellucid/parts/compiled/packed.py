@@ -10,6 +10,8 @@ fit into 16 registers, or of 4, which take as long as fewer would. Where rows ar
 Behind C there must be ``ROOM``. Sums run in the order of k: the same bits whatever the number of threads.
 """
 
+from functools import cache
+
 import numpy as np
 from llvmlite import binding
 from numba import types
@@ -26,6 +28,7 @@ DEPTH = 256  # k at a time: a panel's part, 16 kB or 32 kB, stays in the first-l
 HEIGHT = 96  # rows at a time, whose part of A stays in the second-level cache for all panels
 
 
+@cache
 def is_fast() -> bool:
     """Say whether this machine has registers for the tiles (AVX2 with fused products, AVX-512); else BLAS is faster."""
     features = binding.get_host_cpu_features()
