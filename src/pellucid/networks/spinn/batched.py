@@ -8,6 +8,7 @@ directions are compiled loops over the tensors' memory; elsewhere the same steps
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -124,33 +125,39 @@ def plan(
 
 
 class _Encode(torch.autograd.Function):
-    """Leaves (V, 2H) and weights to the h (wanted, H) of some states and all e (S, T) of the tracker."""
+    """Leaves (V, 2H) and weights to the h (wanted, H) of some states and, where asked, all e (S, T) of the tracker."""
 
     @staticmethod
     def forward(
-        ctx: Any, leaves: Tensor, W: Tensor, b: Tensor, V: Tensor, d: Tensor, made: Plan, wanted: np.ndarray, mult: bool
-    ) -> tuple[Tensor, Tensor]:
-        H, T, R, S = W.shape[1] // 5, d.shape[0] // 4, made.left.size, made.buffer.size
-        base = 1 + made.leaves
-        h, c = (leaves.new_empty(base + R, H) for _ in range(2))
-        h[0], c[0] = 0, 0
-        h[1:base], c[1:base] = leaves[:, :H], leaves[:, H:]
-        e, m, P = leaves.new_empty(S, T), leaves.new_empty(S, T), leaves.new_empty(base if T else 0, 4 * T)
-        X, Z = leaves.new_empty(R, W.shape[0]), leaves.new_empty(R, 5 * H)
-        Y, G = leaves.new_empty(S, 2 * H + T if T else 0), leaves.new_empty(S, 4 * T)
-        if leaves.device.type == "cpu":
+        ctx: Any, leaves: Tensor, W: Tensor, b: Tensor, V: Tensor, d: Tensor, made: Plan, wanted: np.ndarray,
+        mult: bool, all_e: bool,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        H, T, R, S, base = W.shape[1] // 5, d.shape[0] // 4, made.left.size, made.buffer.size, 1 + made.leaves
+        shapes = [
+            (base + R, H), (base + R, H), (base if T else 0, 4 * T), (S, T), (S, T),
+            (R, W.shape[0]), (R, 5 * H), (S, 2 * H + T if T else 0), (S, 4 * T),
+        ]  # fmt: skip
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(W, b, V, d)
+        if _is_compiled(leaves):
+            from pellucid.parts.compiled.packed import is_fast
             from pellucid.parts.compiled.shift_reduce import forward
 
-            forward(*(*made.indices, *map(_memory, (h, c, P, e, m, W, b, V, d, X, Z, Y, G)), mult))
+            h, c, P, e, m, X, Z, Y, G = _arrays(shapes, _memory(leaves).dtype)
+            forward(
+                *made.indices, _memory(leaves), h, c, P, e, m, *map(_memory, (W, b, V, d)), X, Z, Y, G, mult, is_fast()
+            )
+            out, seen = torch.from_numpy(h[wanted]), torch.from_numpy(e.copy() if all_e else e[:0])
         else:
             from pellucid.networks.spinn.stepwise import forward as torch_forward
 
+            h, c, P, e, m, X, Z, Y, G = (leaves.new_empty(shape) for shape in shapes)
+            h[0], c[0] = 0, 0
+            h[1:base], c[1:base] = leaves[:, :H], leaves[:, H:]
             torch_forward(made, h, c, P, e, m, W, b, V, d, X, Z, Y, G, mult)
-        ctx.save_for_backward(W, b, V, d)
+            out, seen = h[torch.from_numpy(wanted).to(h.device)], e.clone() if all_e else e[:0]
         ctx.kept, ctx.made, ctx.wanted, ctx.mult = (h, c, e, m, X, Z, Y, G), made, wanted, mult
-        ctx.set_materialize_grads(False)
-        out = h[torch.from_numpy(wanted).to(h.device)]
-        return out, e.clone()
+        return out, seen
 
     @staticmethod
     @once_differentiable
@@ -159,28 +166,46 @@ class _Encode(torch.autograd.Function):
             raise InvalidArgumentError("the gradient can be taken once a forward pass; call encode again")
         (h, c, e, m, X, Z, Y, G), ctx.kept = ctx.kept, None
         W, b, V, d = ctx.saved_tensors
-        made, base = ctx.made, 1 + ctx.made.leaves
-        H, T = h.shape[1], e.shape[1]
-        dh, dc = torch.zeros_like(h), torch.zeros_like(c)
-        if d_out is not None:
-            dh.index_add_(0, torch.from_numpy(ctx.wanted).to(h.device), d_out)
-        de = torch.zeros_like(e) if d_e is None else d_e.clone(memory_format=torch.contiguous_format)
-        dm, dP = torch.zeros_like(m), h.new_zeros(base if T else 0, 4 * T)
+        made, base, H, T = ctx.made, 1 + ctx.made.leaves, h.shape[1], e.shape[1]
         rows, steps = (int(np.diff(start).max(initial=0)) for start in (made.reduce_start, made.track_start))
-        dX, dY = h.new_empty(rows, X.shape[1]), h.new_empty(steps, Y.shape[1])
-        dW, dV = h.new_zeros(W.shape), h.new_zeros(V.shape)
-        db, dd = torch.zeros_like(b), torch.zeros_like(d)
-        tensors = (h, c, e, m, W, V, X, Z, Y, G, dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd)
-        if h.device.type == "cpu":
+        shapes = [
+            h.shape, c.shape, e.shape, m.shape, (base if T else 0, 4 * T), (rows, X.shape[1]), (steps, Y.shape[1]),
+            W.shape, b.shape, V.shape, d.shape, (made.leaves, 2 * H),
+        ]  # fmt: skip
+        if isinstance(h, np.ndarray):
+            from pellucid.parts.compiled.packed import is_fast
             from pellucid.parts.compiled.shift_reduce import backward
 
-            scratch = np.empty(max(H, T), _memory(h).dtype)
-            backward(*(*made.indices, *map(_memory, tensors), scratch, ctx.mult))
-        else:
-            from pellucid.networks.spinn.stepwise import backward as torch_backward
+            arrays = _arrays(shapes, h.dtype)
+            wanted = ctx.wanted[: 0 if d_out is None else None]
+            outside = [np.empty((0, size), h.dtype) if one is None else _memory(one) for one, size in ((d_out, H), (d_e, T))]
+            backward(
+                *made.indices, h, c, e, m, _memory(W), _memory(V), X, Z, Y, G, wanted, *outside, *arrays, ctx.mult,
+                is_fast(),
+            )
+            dW, db, dV, dd, d_leaves = map(torch.from_numpy, arrays[-5:])
+            return d_leaves, dW, db, dV, dd, None, None, None, None
+        from pellucid.networks.spinn.stepwise import backward as torch_backward
 
-            torch_backward(made, *tensors, ctx.mult)
-        return torch.cat([dh[1:base], dc[1:base]], 1), dW, db, dV, dd, None, None, None
+        dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, _ = (h.new_zeros(shape) for shape in shapes)
+        if d_out is not None:
+            dh.index_add_(0, torch.from_numpy(ctx.wanted).to(h.device), d_out)
+        if d_e is not None:
+            de += d_e
+        torch_backward(made, h, c, e, m, W, V, X, Z, Y, G, dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, ctx.mult)
+        return torch.cat([dh[1:base], dc[1:base]], 1), dW, db, dV, dd, None, None, None, None
+
+
+def _is_compiled(tensor: Tensor) -> bool:
+    """Say whether compiled loops can see a tensor's memory."""
+    return tensor.device.type == "cpu"
+
+
+def _arrays(shapes: Sequence[tuple[int, ...]], dtype: Any) -> list[np.ndarray]:
+    """Return empty arrays behind which the kernels may read and write back (``vectors.py``)."""
+    from pellucid.parts.compiled.vectors import ROOM
+
+    return [np.empty(size + ROOM, dtype)[:size].reshape(shape) for shape in shapes if (size := prod(shape)) >= 0]
 
 
 def _memory(tensor: Tensor) -> np.ndarray:
@@ -215,7 +240,7 @@ def encode(
             f"got {len(leaves)} leaves and tracker={cell.tracker}; make another by plan()"
         )
     rows = made.roots if wanted is None else wanted
-    h, e = _Encode.apply(leaves, cell.W, cell.b, cell.V, cell.d, made, rows, cell.multiply)
+    h, e = _Encode.apply(leaves, cell.W, cell.b, cell.V, cell.d, made, rows, cell.multiply, cell.predict)
     logits = None
     if cell.predict:
         logits = e[torch.from_numpy(made.row_of).to(e.device)] @ cell.U + cell.u

@@ -34,6 +34,7 @@ from pellucid.networks.spinn.tracing import epoch_formulas, epoch_functions
 from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.averaging import Average
 from pellucid.scaling.checkpoint import agree
+from pellucid.scaling.engine import device_for
 from pellucid.scaling.loop import cosine, train
 from pellucid.scaling.processes import join
 
@@ -415,7 +416,8 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             with torch.no_grad():
                 model.embedding.weight[torch.from_numpy(is_known)] = torch.from_numpy(rows[is_known])
         model.embedding.weight.requires_grad_(rows is None or not self.freeze_vectors)
-        self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(self.device)
+        device = device_for("cuda", np.dtype(np.float32)) if self.device == "cuda" else self.device  # one a process
+        self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(device)
         self.n_sides_, self._built, self._seed = len(found[0]), settings, seed
         self.n_iter_, self.t_, self.loss_curve_, self.padding_share_ = 0, 0, [], None
         self.validation_loss_curve_ = self.validation_scores_ = self.best_validation_score_ = None

@@ -21,36 +21,36 @@ WIDEST = 6  # channels in a tile at most: 6 x 2 sums, 2 inputs and a weight fit 
 class Vectors:
     """Builds instructions on vectors of one dtype."""
 
-    def __init__(self, context, builder, number):
+    def __init__(self, context, builder, number, lanes=LANES):
         from llvmlite import ir
 
-        self.builder, self.ir = builder, ir
+        self.builder, self.ir, self.lanes = builder, ir, lanes
         self.scalar = context.get_value_type(number)
-        self.type = ir.VectorType(self.scalar, LANES)
+        self.type = ir.VectorType(self.scalar, lanes)
         self.align = number.bitwidth // 8
         self.index = ir.IntType(64)
 
     def load(self, data, place):
-        """Return the eight numbers from ``place`` on."""
+        """Return the numbers from ``place`` on."""
         pointer = self.builder.bitcast(self.builder.gep(data, [place]), self.type.as_pointer())
         return self.builder.load(pointer, align=self.align)
 
     def store(self, value, data, place):
-        """Write eight numbers from ``place`` on."""
+        """Write a vector from ``place`` on."""
         pointer = self.builder.bitcast(self.builder.gep(data, [place]), self.type.as_pointer())
         self.builder.store(value, pointer, align=self.align)
 
     def same(self, value):
-        """Return eight times a number."""
+        """Return a number in all lanes."""
         undefined, zero = self.ir.Constant(self.type, self.ir.Undefined), self.ir.IntType(32)(0)
         one = self.builder.insert_element(undefined, value, zero)
         return self.builder.shuffle_vector(
-            one, undefined, self.ir.Constant(self.ir.VectorType(zero.type, LANES), [0] * LANES)
+            one, undefined, self.ir.Constant(self.ir.VectorType(zero.type, self.lanes), [0] * self.lanes)
         )
 
     def constant(self, value):
-        """Return eight times a constant."""
-        return self.ir.Constant(self.type, [float(value)] * LANES)
+        """Return a constant in all lanes."""
+        return self.ir.Constant(self.type, [float(value)] * self.lanes)
 
     def add_product(self, total, a, b):
         """Return total + a b, fused where the machine can."""

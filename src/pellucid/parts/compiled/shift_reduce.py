@@ -4,288 +4,371 @@ States stand in one thin stack, h and c (1 + V + R, H): row 0 is the empty place
 for each of R reduces in the order in which they happen. A plan (``tree_plan.py``) says which rows each step takes;
 a step is a transition of all sentences at once, or, without tracker, a level of all trees. The equations stand in
 ``networks/spinn/machine.py``; gates are kept after their activation and turn into their own gradient on the way back.
+
+Every array that is written or read row by row has room behind it (``vectors.py``). A row's last vector may spoil the
+next row only where that is written later, or masks what is not its own.
 """
 
 import numpy as np
 
-from pellucid.parts.compiled.activation import logistic, tanh
+from pellucid.parts.compiled.packed import add_packed, add_packed_tn, pack, pack_turned, panels, scratch
+from pellucid.parts.compiled.product import add_product, add_product_nt, add_product_tn
+from pellucid.parts.compiled.vectors import ROOM, first, lanes, load, logistic, same, select, store, tanh
 from pellucid.parts.compiling import kernel
 
 __all__ = ["backward", "forward", "parse"]
 
 
-@kernel(exact=True, inner=True)
-def _gates(z, size):
-    """Replace z by tanh of its first part and logistic of the others, in place."""
-    first, rest = z[:size], z[size:]
-    for j in range(first.size):
-        first[j] = tanh(first[j])
-    for j in range(rest.size):
-        rest[j] = logistic(rest[j])
-
-
-@kernel(exact=True, inner=True)
-def _out(c, o, h):
-    """Write h = o tanh(c)."""
-    for j in range(h.size):
-        h[j] = o[j] * tanh(c[j])
-
-
-@kernel(exact=True, inner=True)
-def _tanh(c, t):
-    for j in range(t.size):
-        t[j] = tanh(c[j])
+@kernel(inner=True)
+def _packed(weights, tiled):
+    """Return the panels of weights (k, n), or nothing where BLAS multiplies."""
+    if not tiled:
+        return np.empty(0, weights.dtype)
+    out = panels(weights, weights.shape[0], weights.shape[1])
+    pack(weights, out, 2 * lanes(weights))
+    return out
 
 
 @kernel(inner=True)
-def _place(source, target):
-    for j in range(target.size):
-        target[j] = source[j]
+def _packed_turned(weights, tiled):
+    """Return the panels of the transposed weights (k, n), or nothing where BLAS multiplies."""
+    if not tiled:
+        return np.empty(0, weights.dtype)
+    out = panels(weights, weights.shape[1], weights.shape[0])
+    pack_turned(weights, out)
+    return out
 
 
 @kernel(inner=True)
-def _add(source, target):
-    for j in range(target.size):
-        target[j] += source[j]
+def _multiply(a, weights, packed, out):
+    """Add A W to out (rows, n)."""
+    if packed.size:
+        add_packed(a, packed, out, a.shape[0], a.shape[1], out.shape[1])
+    else:
+        add_product(a, weights, out, a.shape[0], a.shape[1], out.shape[1])
 
 
 @kernel(inner=True)
-def _add_product(x, y, target):
-    for j in range(target.size):
-        target[j] += x[j] * y[j]
+def _multiply_turned(a, weights, packed, out):
+    """Add A Wᵀ to out (rows, k)."""
+    if packed.size:
+        add_packed(a, packed, out, a.shape[0], a.shape[1], out.shape[1])
+    else:
+        add_product_nt(a, weights, out, a.shape[0], a.shape[1], out.shape[1])
 
 
 @kernel(inner=True)
-def _product(x, y, target):
-    for j in range(target.size):
-        target[j] = x[j] * y[j]
+def _slopes(a, d, out, a_panels, d_panels):
+    """Add Aᵀ D to out; without panels BLAS multiplies."""
+    if d_panels.size:
+        add_packed_tn(a, d, out, a_panels, d_panels)
+    else:
+        add_product_tn(a, d, out, a.shape[1], a.shape[0], d.shape[1])
 
 
 @kernel(inner=True)
-def _reduce(first, last, base, left, right, track_of, h, c, e, W, b, X, Z, multiply):
-    """Do the reduces first ... last - 1: X (R, K) their inputs, Z (R, 5H) their gates."""
-    H, T = h.shape[1], e.shape[1]
-    at = 3 * H if multiply else 2 * H
-    for r in range(first, last):
-        x = X[r]
-        _place(h[left[r]], x[:H])
-        _place(h[right[r]], x[H : 2 * H])
+def _with_room(row):
+    """Return a copy of a row with room behind it."""
+    out = np.zeros(row.size + ROOM, row.dtype)
+    for j in range(row.size):
+        out[j] = row[j]
+    return out
+
+
+@kernel(inner=True)
+def _place(source, source_at, target, target_at, size):
+    """Copy a row; beyond its end is spoilt."""
+    for j in range(0, size, lanes(target)):
+        store(target, target_at + j, load(source, source_at + j))
+
+
+@kernel(inner=True)
+def _add(source, source_at, target, target_at, size):
+    """Add a row."""
+    zero = same(target, 0)
+    for j in range(0, size, lanes(target)):
+        own = select(first(target, size - j), load(source, source_at + j), zero)
+        store(target, target_at + j, load(target, target_at + j) + own)
+
+
+@kernel(inner=True)
+def _add_product(x, x_at, y, y_at, target, target_at, size):
+    """Add the product, number by number, of two rows."""
+    zero = same(target, 0)
+    for j in range(0, size, lanes(target)):
+        own = select(first(target, size - j), load(x, x_at + j) * load(y, y_at + j), zero)
+        store(target, target_at + j, load(target, target_at + j) + own)
+
+
+@kernel(inner=True)
+def _reduce(start, stop, base, left, right, track_of, h, c, e, W, packed, b, X, Z, multiply):
+    """Do the reduces start ... stop - 1: X (R, K) their inputs, Z (R, 5H) their gates."""
+    H, T, K, wide = h.shape[1], e.shape[1], X.shape[1], lanes(h)
+    for r in range(start, stop):
+        x, one, two = r * K, left[r] * H, right[r] * H
+        _place(h, one, X, x, H)
+        _place(h, two, X, x + H, H)
         if multiply:
-            _product(x[:H], x[H : 2 * H], x[2 * H : 3 * H])
+            for j in range(0, H, wide):
+                store(X, x + 2 * H + j, load(h, one + j) * load(h, two + j))
         if T:
-            _place(e[track_of[r]], x[at:])
-    np.dot(X[first:last], W, Z[first:last])
-    for r in range(first, last):
-        z, memory = Z[r], c[base + r]
-        _add(b, z)
-        _gates(z, H)
-        _product(z[:H], z[H : 2 * H], memory)
-        _add_product(z[2 * H : 3 * H], c[left[r]], memory)
-        _add_product(z[3 * H : 4 * H], c[right[r]], memory)
-        _out(memory, z[4 * H :], h[base + r])
+            _place(e, track_of[r] * T, X, x + K - T, T)
+        _place(b, 0, Z, r * 5 * H, 5 * H)
+    _multiply(X[start:stop], W, packed, Z[start:stop])
+    for r in range(start, stop):
+        z, one, two, new = r * 5 * H, left[r] * H, right[r] * H, (base + r) * H
+        for j in range(z, z + H, wide):
+            inside, at = first(h, z + H - j), j - z
+            sum_a, sum_i, sum_o = load(Z, j), load(Z, j + H), load(Z, j + 4 * H)
+            sum_left, sum_right = load(Z, j + 2 * H), load(Z, j + 3 * H)
+            a, i, o, f_left, f_right = (
+                tanh(sum_a),
+                logistic(sum_i),
+                logistic(sum_o),
+                logistic(sum_left),
+                logistic(sum_right),
+            )
+            store(Z, j, select(inside, a, sum_a))
+            store(Z, j + H, select(inside, i, sum_i))
+            store(Z, j + 2 * H, select(inside, f_left, sum_left))
+            store(Z, j + 3 * H, select(inside, f_right, sum_right))
+            store(Z, j + 4 * H, select(inside, o, sum_o))
+            memory = a * i + f_left * load(c, one + at) + f_right * load(c, two + at)
+            store(c, new + at, memory)
+            store(h, new + at, o * tanh(memory))
 
 
 @kernel(inner=True)
-def _track(first, last, before, buffer, top, second, P, h, e, m, V, d, Y, G):
-    """Do the tracker's rows first ... last - 1; ``before`` is where the step before starts, or -1."""
-    H, T = h.shape[1], e.shape[1]
-    for s in range(first, last):
-        y = Y[s]
-        _place(h[top[s]], y[:H])
-        _place(h[second[s]], y[H : 2 * H])
-        if before >= 0:
-            _place(e[before + s - first], y[2 * H :])
-        else:
-            y[2 * H :] = 0
-    np.dot(Y[first:last], V[H:], G[first:last])
-    for s in range(first, last):
-        g, memory = G[s], m[s]
-        _add(P[buffer[s]], g)
-        _add(d, g)
-        _gates(g, T)
-        _product(g[:T], g[T : 2 * T], memory)
-        if before >= 0:
-            _add_product(g[2 * T : 3 * T], m[before + s - first], memory)
-        _out(memory, g[3 * T :], e[s])
+def _track(start, stop, before, buffer, top, second, P, h, e, m, V, packed, Y, G):
+    """Do the tracker's rows start ... stop - 1; ``before`` is where the step before starts, or -1."""
+    H, T, K, wide = h.shape[1], e.shape[1], Y.shape[1], lanes(h)
+    remembered = T if before >= 0 else 0
+    zero = same(h, 0)
+    for s in range(start, stop):
+        y, past = s * K, max(before, 0) + s - start
+        _place(h, top[s] * H, Y, y, H)
+        _place(h, second[s] * H, Y, y + H, H)
+        for j in range(0, T, wide):
+            store(Y, y + 2 * H + j, select(first(e, remembered - j), load(e, past * T + j), zero))
+        _place(P, buffer[s] * 4 * T, G, s * 4 * T, 4 * T)
+    _multiply(Y[start:stop], V[H:], packed, G[start:stop])
+    for s in range(start, stop):
+        z, past = s * 4 * T, (max(before, 0) + s - start) * T
+        for j in range(z, z + T, wide):
+            inside, at = first(h, z + T - j), j - z
+            sum_g, sum_i, sum_f, sum_o = load(G, j), load(G, j + T), load(G, j + 2 * T), load(G, j + 3 * T)
+            g, i, f, o = tanh(sum_g), logistic(sum_i), logistic(sum_f), logistic(sum_o)
+            store(G, j, select(inside, g, sum_g))
+            store(G, j + T, select(inside, i, sum_i))
+            store(G, j + 2 * T, select(inside, f, sum_f))
+            store(G, j + 3 * T, select(inside, o, sum_o))
+            memory = g * i + f * select(first(m, remembered - at), load(m, past + at), zero)
+            store(m, s * T + at, memory)
+            store(e, s * T + at, o * tanh(memory))
+
+
+@kernel(inner=True)
+def _see_buffer(h, base, V, d, P, tiled):
+    """Write what the tracker's gates get from each state that may come from the buffer, and d: P (1 + leaves, 4T)."""
+    H = h.shape[1]
+    d = _with_room(d)
+    for v in range(base):
+        _place(d, 0, P, v * P.shape[1], P.shape[1])
+    _multiply(h[:base], V[:H], _packed(V[:H], tiled), P)
+
+
+@kernel(inner=True)
+def _set_leaves(leaves, h, c):
+    """Write the empty place and the leaves (V, 2H)."""
+    H = h.shape[1]
+    for j in range(H):
+        h[0, j] = c[0, j] = 0
+    for v in range(leaves.shape[0]):
+        for j in range(H):
+            h[1 + v, j], c[1 + v, j] = leaves[v, j], leaves[v, H + j]
 
 
 @kernel()
 def forward(
     reduce_start, left, right, track_of, track_start, buffer, top, second,
-    h, c, P, e, m, W, b, V, d, X, Z, Y, G, multiply,
+    leaves, h, c, P, e, m, W, b, V, d, X, Z, Y, G, multiply, tiled,
 ):  # fmt: skip
-    """Fill h, c from row 1 + leaves on, and the tracker's e, m (S, T); P (1 + leaves, 4T) is h V of the buffer."""
-    base, T = h.shape[0] - left.size, e.shape[1]
+    """Fill h, c from the leaves (V, 2H) on, and the tracker's e, m (S, T); P (1 + V, 4T) is scratch.
+
+    ``tiled`` says that weights are packed; else BLAS multiplies.
+    """
+    base, H, T, b = h.shape[0] - left.size, h.shape[1], e.shape[1], _with_room(b)
+    _set_leaves(leaves, h, c)
+    W_packed, V_packed = _packed(W, tiled), _packed(V[H:], tiled)
     if T:
-        np.dot(h[:base], V[: h.shape[1]], P)
+        _see_buffer(h, base, V, d, P, tiled)
     for step in range(reduce_start.size - 1):
         if T:
             before = track_start[step - 1] if step else -1
-            _track(track_start[step], track_start[step + 1], before, buffer, top, second, P, h, e, m, V, d, Y, G)
-        first, last = reduce_start[step], reduce_start[step + 1]
-        if last > first:
-            _reduce(first, last, base, left, right, track_of, h, c, e, W, b, X, Z, multiply)
+            _track(track_start[step], track_start[step + 1], before, buffer, top, second, P, h, e, m, V, V_packed, Y, G)
+        start, stop = reduce_start[step], reduce_start[step + 1]
+        if stop > start:
+            _reduce(start, stop, base, left, right, track_of, h, c, e, W, W_packed, b, X, Z, multiply)
 
 
 @kernel(inner=True)
-def _slope(dc, value, gate, scratch):
-    """Replace a logistic gate by its gradient, dc · value · gate (1 - gate)."""
-    one = scratch.dtype.type(1)
-    for j in range(gate.size):
-        scratch[j] = dc[j] * value[j]
-    for j in range(gate.size):
-        gate[j] = scratch[j] * gate[j] * (one - gate[j])
-
-
-@kernel(inner=True)
-def _opened(dh, o, t, dc):
-    """Add dh o (1 - t²) to dc and replace o by dh t o (1 - o), where t = tanh(c)."""
-    one = t.dtype.type(1)
-    for j in range(dc.size):
-        dc[j] += dh[j] * o[j] * (one - t[j] * t[j])
-    for j in range(dc.size):
-        t[j] = dh[j] * t[j]
-    for j in range(dc.size):
-        o[j] = t[j] * o[j] * (one - o[j])
-
-
-@kernel(inner=True)
-def _written(dc, a, i, t):
-    """Replace a = tanh(.) by dc i (1 - a²) and i by dc a i (1 - i)."""
-    one = t.dtype.type(1)
-    for j in range(t.size):
-        t[j] = dc[j] * a[j] * i[j] * (one - i[j])
-    for j in range(t.size):
-        a[j] = dc[j] * i[j] * (one - a[j] * a[j])
-    for j in range(t.size):
-        i[j] = t[j]
-
-
-@kernel(inner=True)
-def _reduce_back(first, last, base, left, right, track_of, h, c, e, W, Z, dh, dc, de, dX, t, multiply):
-    H, T = h.shape[1], e.shape[1]
-    at = 3 * H if multiply else 2 * H
-    for r in range(first, last):
-        z, d = Z[r], dc[base + r]
-        f_left, f_right = z[2 * H : 3 * H], z[3 * H : 4 * H]
-        _tanh(c[base + r], t[:H])
-        _opened(dh[base + r], z[4 * H :], t[:H], d)
-        _add_product(d, f_left, dc[left[r]])
-        _add_product(d, f_right, dc[right[r]])
-        _slope(d, c[left[r]], f_left, t[:H])
-        _slope(d, c[right[r]], f_right, t[:H])
-        _written(d, z[:H], z[H : 2 * H], t[:H])
-    np.dot(Z[first:last], W.T, dX[: last - first])
-    for r in range(first, last):
-        x = dX[r - first]
-        _add(x[:H], dh[left[r]])
-        _add(x[H : 2 * H], dh[right[r]])
+def _reduce_back(start, stop, base, left, right, track_of, h, c, e, W, packed, Z, dh, dc, de, dX, db, multiply):
+    H, T, K, wide = h.shape[1], e.shape[1], dX.shape[1], lanes(h)
+    one, zero = same(h, 1), same(h, 0)
+    for r in range(start, stop):
+        z, left_at, right_at, new = r * 5 * H, left[r] * H, right[r] * H, (base + r) * H
+        for j in range(z, z + H, wide):
+            inside, at = first(h, z + H - j), j - z
+            a, i, o, f_left, f_right = (
+                load(Z, j),
+                load(Z, j + H),
+                load(Z, j + 4 * H),
+                load(Z, j + 2 * H),
+                load(Z, j + 3 * H),
+            )
+            t, slope = tanh(load(c, new + at)), load(dh, new + at)
+            d = load(dc, new + at) + slope * o * (one - t * t)
+            store(dc, left_at + at, load(dc, left_at + at) + select(inside, d * f_left, zero))
+            store(dc, right_at + at, load(dc, right_at + at) + select(inside, d * f_right, zero))
+            store(Z, j, select(inside, d * i * (one - a * a), a))
+            store(Z, j + H, select(inside, d * a * i * (one - i), i))
+            store(Z, j + 2 * H, select(inside, d * load(c, left_at + at) * f_left * (one - f_left), f_left))
+            store(Z, j + 3 * H, select(inside, d * load(c, right_at + at) * f_right * (one - f_right), f_right))
+            store(Z, j + 4 * H, select(inside, slope * t * o * (one - o), o))
+    dX[: stop - start] = 0
+    _multiply_turned(Z[start:stop], W, packed, dX[: stop - start])
+    for r in range(start, stop):
+        x, left_at, right_at = (r - start) * K, left[r] * H, right[r] * H
+        _add(Z, r * 5 * H, db, 0, 5 * H)
+        _add(dX, x, dh, left_at, H)
+        _add(dX, x + H, dh, right_at, H)
         if multiply:
-            _add_product(x[2 * H : 3 * H], h[right[r]], dh[left[r]])
-            _add_product(x[2 * H : 3 * H], h[left[r]], dh[right[r]])
+            _add_product(dX, x + 2 * H, h, right_at, dh, left_at, H)
+            _add_product(dX, x + 2 * H, h, left_at, dh, right_at, H)
         if T:
-            _add(x[at:], de[track_of[r]])
+            _add(dX, x + K - T, de, track_of[r] * T, T)
 
 
 @kernel(inner=True)
-def _track_back(first, last, before, buffer, top, second, m, V, G, dh, dP, de, dm, dY, t):
-    H, T = dh.shape[1], m.shape[1]
-    for s in range(first, last):
-        g, d = G[s], dm[s]
-        _tanh(m[s], t[:T])
-        _opened(de[s], g[3 * T :], t[:T], d)
-        forget = g[2 * T : 3 * T]
+def _track_back(start, stop, before, buffer, top, second, m, V, packed, G, dh, dP, de, dm, dY, dd):
+    H, T, K, wide = dh.shape[1], m.shape[1], dY.shape[1], lanes(m)
+    remembered = T if before >= 0 else 0
+    one, zero = same(m, 1), same(m, 0)
+    for s in range(start, stop):
+        z, past = s * 4 * T, (max(before, 0) + s - start) * T
+        for j in range(z, z + T, wide):
+            inside, at = first(m, z + T - j), j - z
+            kept = first(m, remembered - at)
+            g, i, f, o = load(G, j), load(G, j + T), load(G, j + 2 * T), load(G, j + 3 * T)
+            t, slope = tanh(load(m, s * T + at)), load(de, s * T + at)
+            d = load(dm, s * T + at) + slope * o * (one - t * t)
+            store(dm, past + at, load(dm, past + at) + select(kept, d * f, zero))
+            memory = select(kept, load(m, past + at), zero)
+            store(G, j, select(inside, d * i * (one - g * g), g))
+            store(G, j + T, select(inside, d * g * i * (one - i), i))
+            store(G, j + 2 * T, select(inside, d * memory * f * (one - f), f))
+            store(G, j + 3 * T, select(inside, slope * t * o * (one - o), o))
+    dY[: stop - start] = 0
+    _multiply_turned(G[start:stop], V[H:], packed, dY[: stop - start])
+    for s in range(start, stop):
+        y = (s - start) * K
+        _add(G, s * 4 * T, dP, buffer[s] * 4 * T, 4 * T)
+        _add(G, s * 4 * T, dd, 0, 4 * T)
+        _add(dY, y, dh, top[s] * H, H)
+        _add(dY, y + H, dh, second[s] * H, H)
         if before >= 0:
-            _add_product(d, forget, dm[before + s - first])
-            _slope(d, m[before + s - first], forget, t[:T])
-        else:
-            forget[:] = 0
-        _written(d, g[:T], g[T : 2 * T], t[:T])
-        _add(g, dP[buffer[s]])
-    np.dot(G[first:last], V[H:].T, dY[: last - first])
-    for s in range(first, last):
-        y = dY[s - first]
-        _add(y[:H], dh[top[s]])
-        _add(y[H : 2 * H], dh[second[s]])
-        if before >= 0:
-            _add(y[2 * H :], de[before + s - first])
+            _add(dY, y + 2 * H, de, (before + s - start) * T, T)
 
 
 @kernel()
 def backward(
     reduce_start, left, right, track_of, track_start, buffer, top, second,
-    h, c, e, m, W, V, X, Z, Y, G, dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, t, multiply,
+    h, c, e, m, W, V, X, Z, Y, G, wanted, d_wanted, d_e, dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, d_leaves,
+    multiply, tiled,
 ):  # fmt: skip
-    """Turn the gradients of h, c, e into those of the leaves (rows 1 ... of dh, dc) and weights; Z and G are spent.
+    """Turn the gradients of h's ``wanted`` rows and of e, (S, T) or of no rows, into those of leaves and weights.
 
-    dh, dc, de, dm, dP come with what is known from outside, else zero; dX and dY are scratch for one step.
+    Z and G are spent; dX and dY are scratch for one step, dh, dc, de, dm, dP for all.
     """
     base, H, T = h.shape[0] - left.size, h.shape[1], e.shape[1]
+    for array in (dh, dc, de, dm, dP, dW, dV):
+        array[:] = 0
+    db[:], dd[:] = 0, 0
+    for k in range(wanted.size):
+        for j in range(H):
+            dh[wanted[k], j] += d_wanted[k, j]
+    for s in range(d_e.shape[0]):
+        for j in range(T):
+            de[s, j] = d_e[s, j]
+    x_panels, z_panels = np.empty(0, h.dtype), np.empty(0, h.dtype)
+    if tiled:
+        x_panels, z_panels = scratch(h, max(X.shape[1], Y.shape[1], H)), scratch(h, max(Z.shape[1], 4 * T))
+    W_packed, V_packed = _packed_turned(W, tiled), _packed_turned(V[H:], tiled)
     for step in range(reduce_start.size - 2, -1, -1):
-        first, last = reduce_start[step], reduce_start[step + 1]
-        if last > first:
-            _reduce_back(first, last, base, left, right, track_of, h, c, e, W, Z, dh, dc, de, dX, t, multiply)
-        if T:
-            before = track_start[step - 1] if step else -1
-            _track_back(
-                track_start[step], track_start[step + 1], before, buffer, top, second, m, V, G, dh, dP, de, dm, dY, t
+        start, stop = reduce_start[step], reduce_start[step + 1]
+        if stop > start:
+            _reduce_back(
+                start, stop, base, left, right, track_of, h, c, e, W, W_packed, Z, dh, dc, de, dX, db, multiply
             )
-    np.dot(X.T, Z, dW)
-    for r in range(Z.shape[0]):
-        _add(Z[r], db)
+        if T:
+            before, start, stop = track_start[step - 1] if step else -1, track_start[step], track_start[step + 1]
+            _track_back(start, stop, before, buffer, top, second, m, V, V_packed, G, dh, dP, de, dm, dY, dd)
+    _slopes(X, Z, dW, x_panels, z_panels)
     if T:
-        # h is done with: what the buffer's share gives goes where the leaves' h stood.
-        np.dot(h[:base].T, dP, dV[:H])
-        np.dot(Y.T, G, dV[H:])
-        for s in range(G.shape[0]):
-            _add(G[s], dd)
-        np.dot(dP, V[:H].T, h[:base])
-        for v in range(base):
-            _add(h[v], dh[v])
+        _slopes(h[:base], dP, dV[:H], x_panels, z_panels)
+        _slopes(Y, G, dV[H:], x_panels, z_panels)
+        _multiply_turned(dP, V[:H], _packed_turned(V[:H], tiled), dh[:base])
+    for v in range(d_leaves.shape[0]):
+        for j in range(H):
+            d_leaves[v, j], d_leaves[v, H + j] = dh[1 + v, j], dc[1 + v, j]
 
 
 @kernel()
 def parse(
-    tokens, lengths, h, c, P, e, m, W, b, V, d, U, u, X, Z, Y, G, left, right, track_of, buffer, top, second,
-    stack, depth, read, taken, roots, multiply,
-):  # fmt: skip
-    """Read sentences by the cell's own transitions, all at once; rows come longest first.
+    words, starts, lengths, leaves, h, c, P, e, m, W, b, V, d, choice, bias, X, Z, Y, G, taken, roots, multiply, tiled
+):
+    """Read sentences by the cell's own transitions, all at once; they come longest first.
 
-    tokens (B, n) are rows of the leaves, lengths (B,); taken (B, 2n - 1) and roots (B,) are written. The order of
-    the reduces, and so of the rows of h, is that of the steps.
+    The words of sentence k, rows of the leaves, are words[starts[k] : starts[k] + lengths[k]]; e choice + bias is what
+    speaks for REDUCE. taken (B, 2n - 1) and roots (B,) are written. The order of the reduces, and so of the rows of h,
+    is that of the steps; X and Z have room for those of one step, e, m, Y and G for two steps of the tracker.
     """
-    base, B, T, done, rows = h.shape[0] - left.size, lengths.size, e.shape[1], 0, 0
-    np.dot(h[:base], V[: h.shape[1]], P)
+    B, T, rows, b = lengths.size, e.shape[1], 1 + leaves.shape[0], _with_room(b)
+    W_packed, V_packed = _packed(W, tiled), _packed(V[h.shape[1] :], tiled)
+    _set_leaves(leaves, h, c)
+    _see_buffer(h, rows, V, d, P, tiled)
+    left, right, track_of = np.empty(B, np.int64), np.empty(B, np.int64), np.empty(B, np.int64)
+    buffer, top, second = np.empty(2 * B, np.int64), np.empty(2 * B, np.int64), np.empty(2 * B, np.int64)
+    stack, depth, read = np.empty((B, lengths[0]), np.int64), np.zeros(B, np.int64), np.zeros(B, np.int64)
     active, before = B, -1
     for step in range(2 * lengths[0] - 1):
         while step >= 2 * lengths[active - 1] - 1:
             active -= 1
         # The tracker's last two steps alone are kept: they take turns.
-        first = 0 if step % 2 == 0 else B
+        start = 0 if step % 2 == 0 else B
         for k in range(active):
-            buffer[first + k] = 1 + tokens[k, read[k]] if read[k] < lengths[k] else 0
-            top[first + k] = stack[k, depth[k] - 1] if depth[k] > 0 else 0
-            second[first + k] = stack[k, depth[k] - 2] if depth[k] > 1 else 0
-        _track(first, first + active, before, buffer, top, second, P, h, e, m, V, d, Y, G)
-        before, rows = first, done
+            buffer[start + k] = 1 + words[starts[k] + read[k]] if read[k] < lengths[k] else 0
+            top[start + k] = stack[k, depth[k] - 1] if depth[k] > 0 else 0
+            second[start + k] = stack[k, depth[k] - 2] if depth[k] > 1 else 0
+        _track(start, start + active, before, buffer, top, second, P, h, e, m, V, V_packed, Y, G)
+        before, count = start, 0
         for k in range(active):
-            shift, reduce = u[0], u[1]
+            score, own = bias, e[start + k]
             for j in range(T):
-                shift += e[first + k, j] * U[j, 0]
-                reduce += e[first + k, j] * U[j, 1]
-            if depth[k] > 1 and (reduce > shift or read[k] == lengths[k]):
-                left[rows], right[rows], track_of[rows] = stack[k, depth[k] - 2], stack[k, depth[k] - 1], first + k
+                score += own[j] * choice[j]
+            if depth[k] > 1 and (score > 0 or read[k] == lengths[k]):
+                left[count], right[count], track_of[count] = second[start + k], top[start + k], start + k
                 depth[k] -= 1
-                stack[k, depth[k] - 1] = base + rows
-                rows += 1
+                stack[k, depth[k] - 1] = rows + count
+                count += 1
                 taken[k, step] = 1
             else:
-                stack[k, depth[k]] = 1 + tokens[k, read[k]]
+                stack[k, depth[k]] = buffer[start + k]
                 depth[k] += 1
                 read[k] += 1
                 taken[k, step] = 0
-        if rows > done:
-            _reduce(done, rows, base, left, right, track_of, h, c, e, W, b, X, Z, multiply)
-        done = rows
+        if count:
+            _reduce(0, count, rows, left, right, track_of, h, c, e, W, W_packed, b, X, Z, multiply)
+        rows += count
     for k in range(B):
         roots[k] = stack[k, 0]

@@ -1,0 +1,171 @@
+"""Products of a few rows with the same weights again and again: the weights are laid out once, in panels.
+
+BLAS copies the weights at every call into the order in which it reads them, which takes as long as a product with a
+few rows. Here B (k, n) is copied once, as panels of so many columns as a tile has::
+
+    panel p: B[0, p·wide : (p+1)·wide], B[1, p·wide : (p+1)·wide], ...     zeros beyond column n
+
+A tile is some rows of C by two vectors, held in registers while k runs: of 6 rows, for 12 sums, 2 weights and an input
+fit into 16 registers, or of 4, which take as long as fewer would. Where rows are wanting the last one is done twice.
+Behind C there must be ``ROOM``. Sums run in the order of k: the same bits whatever the number of threads.
+"""
+
+from functools import cache
+
+import numpy as np
+from llvmlite import binding
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from pellucid.parts.compiled.lanes import Vectors
+from pellucid.parts.compiled.vectors import WIDTH, load, store
+from pellucid.parts.compiling import kernel
+
+__all__ = ["add_packed", "add_packed_tn", "is_fast", "pack", "pack_turned", "panels", "scratch"]
+
+DEPTH = 256  # k at a time: a panel's part, 16 kB or 32 kB, stays in the first-level cache for all rows
+HEIGHT = 96  # rows at a time, whose part of A stays in the second-level cache for all panels
+
+
+@cache
+def is_fast() -> bool:
+    """Say whether this machine has registers for the tiles (AVX2 with fused products, AVX-512); else BLAS is faster."""
+    features = binding.get_host_cpu_features()
+    return bool(features.get("avx512f") or (features.get("avx2") and features.get("fma")))
+
+
+def _tile(rows):
+    """Return a function that adds to a tile of C (rows, two vectors).
+
+    Its arguments: A, where, from row to row, from k to k; the panel and where; C, where, from row to row; k; the rows
+    and columns that there are.
+    """
+
+    @intrinsic
+    def add_tile(typing_context, a, a_at, a_row, a_step, b, b_at, c, c_at, c_row, k, height, width):
+        number = types.intp
+
+        def build(context, builder, signature, arguments):
+            kinds = signature.args
+            a_data, b_data, c_data = (
+                context.make_array(kinds[i])(context, builder, arguments[i]).data for i in (0, 4, 6)
+            )
+            _, a_at, a_row, a_step, _, b_at, _, c_at, c_row, k, height, width = arguments
+            v = Vectors(context, builder, c.dtype, WIDTH * 8 // c.dtype.bitwidth)
+            last, places, starts = builder.sub(height, v.index(1)), [], []
+            for i in range(rows):
+                row = builder.select(builder.icmp_signed("<", v.index(i), last), v.index(i), last)
+                starts.append(builder.add(a_at, builder.mul(row, a_row)))
+                at = builder.add(c_at, builder.mul(row, c_row))
+                places.append([at, builder.add(at, v.index(v.lanes))])
+            sums = v.variables([v.load(c_data, place) for row in places for place in row])
+            with cgutils.for_range(builder, k) as loop:
+                at = v.moved(b_at, loop.index, v.index(2 * v.lanes))
+                weights = [v.load(b_data, at), v.load(b_data, builder.add(at, v.index(v.lanes)))]
+                shift = builder.mul(loop.index, a_step)
+                for i in range(rows):
+                    seen = v.same(builder.load(builder.gep(a_data, [builder.add(starts[i], shift)])))
+                    for j in range(2):
+                        total = sums[2 * i + j]
+                        builder.store(v.add_product(builder.load(total), seen, weights[j]), total)
+            order = [v.ir.Constant(v.ir.VectorType(v.index, v.lanes), [j * v.lanes + n for n in range(v.lanes)]) for j in range(2)]
+            indices = Vectors(context, builder, types.int64, v.lanes)
+            inside = [builder.icmp_signed("<", one, indices.same(width)) for one in order]
+            for i in range(rows):
+                for j in range(2):
+                    found = builder.select(inside[j], builder.load(sums[2 * i + j]), v.load(c_data, places[i][j]))
+                    v.store(found, c_data, places[i][j])
+            return context.get_dummy_value()
+
+        arguments = (a, number, number, number, b, number, c, number, number, number, number, number)
+        return types.void(*arguments), build
+
+    return add_tile
+
+
+TILE_6, TILE_4 = _tile(6), _tile(4)
+
+
+@kernel(inner=True)
+def add_packed(a, packed, c, m, k, n):
+    """Add A B to C, with A (m, k), C (m, n) and the panels of B (k, n)."""
+    wide = 2 * WIDTH // c.itemsize
+    for top in range(0, m, HEIGHT):
+        end = min(m, top + HEIGHT)
+        for start in range(0, n, wide):
+            for near in range(0, k, DEPTH):
+                deep, at, i = min(DEPTH, k - near), start * k + near * wide, top
+                while i < end:
+                    rest = end - i
+                    if rest > 8 or rest == 5 or rest == 6:
+                        TILE_6(a, i * k + near, k, 1, packed, at, c, i * n + start, n, deep, rest, n - start)
+                        i += 6
+                    else:
+                        TILE_4(a, i * k + near, k, 1, packed, at, c, i * n + start, n, deep, rest, n - start)
+                        i += 4
+
+
+@kernel(inner=True)
+def add_packed_tn(a, b, c, a_panels, b_panels):
+    """Add Aᵀ B to C, with A (k, m), B (k, n), C (m, n); ``a_panels`` and ``b_panels`` are scratch (``scratch``)."""
+    k, m, n = a.shape[0], a.shape[1], b.shape[1]
+    wide = 2 * WIDTH // c.itemsize
+    for near in range(0, k, DEPTH):
+        deep = min(DEPTH, k - near)
+        pack(a[near : near + deep], a_panels, 6)
+        pack(b[near : near + deep], b_panels, wide)
+        for top in range(0, m, HEIGHT):
+            for start in range(0, n, wide):
+                for i in range(top, min(m, top + HEIGHT), 6):
+                    TILE_6(a_panels, i * deep, 1, 6, b_panels, start * deep, c, i * n + start, n, deep, m - i, n - start)
+
+
+@kernel(inner=True)
+def scratch(array, columns):
+    """Return room for the panels of so many columns and DEPTH rows, of an array's dtype."""
+    return np.empty((columns + 2 * WIDTH // array.itemsize) * DEPTH, array.dtype)
+
+
+@kernel(inner=True)
+def panels(b, k, n):
+    """Return an empty array for the panels of B (k, n), of the dtype of b."""
+    wide = 2 * WIDTH // b.itemsize
+    return np.empty((n + wide - 1) // wide * wide * k, b.dtype)
+
+
+@kernel(inner=True)
+def pack(b, out, wide):
+    """Write the panels of B (k, n), each so many columns wide."""
+    (k, n), step, at = b.shape, WIDTH // b.itemsize, 0
+    for start in range(0, n, wide):
+        width = min(wide, n - start)
+        if width == 2 * step:
+            for place in range(start, start + k * n, n):
+                store(out, at, load(b, place))
+                store(out, at + step, load(b, place + step))
+                at += wide
+            continue
+        for p in range(k):
+            for j in range(width):
+                out[at + j] = b[p, start + j]
+            for j in range(width, wide):
+                out[at + j] = 0
+            at += wide
+
+
+@kernel(inner=True)
+def pack_turned(b, out):
+    """Write the panels of Bᵀ, with B (n, k)."""
+    n, k = b.shape
+    wide = 2 * WIDTH // b.itemsize
+    for start in range(0, n, wide):
+        for near in range(0, k, 64):  # as many lines as the first-level cache holds at once
+            deep = min(64, k - near)
+            for j in range(wide):
+                if start + j < n:
+                    for p in range(near, near + deep):
+                        out[start * k + p * wide + j] = b[start + j, p]
+                else:
+                    for p in range(near, near + deep):
+                        out[start * k + p * wide + j] = 0
