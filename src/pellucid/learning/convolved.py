@@ -151,9 +151,9 @@ class Plan:
         for number, s in enumerate(self.stages, start=1):
             weight, slope = (views[f"weight{number}"] for views in (parameters.views, parameters.slopes))
             maps, size = len(weight), s[PADDED] * LANES
-            sums = self.scratch[:, s[SUMS] : s[SUMS] + maps * size].reshape(-1, maps * s[PADDED], LANES)
-            lanes = (sums @ np.ones(LANES, sums.dtype)).sum(axis=0).reshape(maps, -1)
-            slope[...] = lanes[:, : s[SIZE]].reshape(slope.shape)
+            each = self.scratch[:, s[SUMS] : s[SUMS] + maps * size]  # (threads, O PADDED lanes)
+            sums = sum(one.reshape(-1, LANES) @ np.ones(LANES, each.dtype) for one in each).reshape(maps, -1)
+            slope[...] = sums[:, : s[SIZE]].reshape(slope.shape)
             if s[BIAS] >= 0:
                 biases = s[SUMS] + maps * size
                 parameters.slopes[f"bias{number}"][:] = self.scratch[:, biases : biases + maps].sum(axis=0)
