@@ -194,7 +194,7 @@ class Convolved(Reference):
         """Run work(first block, last block, scratch) for all blocks of a batch, a part in each thread."""
         edges = [_blocks(rows) * t // self.threads for t in range(self.threads + 1)]
         if self.threads == 1:
-            work(*edges, scratch[0])
+            work(0, edges[1], scratch[0])
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads - 1)
@@ -340,7 +340,8 @@ def _moved(stack: Any, X: np.ndarray, order: np.ndarray) -> np.ndarray:
     down, right, angle = (draws * (stack.shift, stack.shift, np.radians(stack.rotation))).T
     moves = np.ascontiguousarray(np.stack([down, right, np.cos(angle), np.sin(angle)], axis=1))
     images = np.empty((len(order), X.shape[1]), X.dtype)
-    compiled_conv.move(X, order, moves, *stack.image_shape, images)
+    channels, height, width = stack.image_shape
+    compiled_conv.move(X, order, moves, channels, height, width, images)
     return images
 
 
