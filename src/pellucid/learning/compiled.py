@@ -97,24 +97,33 @@ def backward(theta, gradient, work, sizes, layout, codes, dropout, rows):
             if layer > 1:
                 tiny_backward(work, d, below_place, theta, weight, rows, n_in, n_out)
         else:
-            delta, h = (
-                part(work, layout[D, layer], rows * n_out),
-                part(work, layout[H, layer - 1], rows * n_in),
-            )
-            product_tn(h, delta, part(gradient, layout[W, layer], n_in * n_out), n_in, rows, n_out)
-            if layout[B, layer] >= 0:
-                column_sums(delta, part(gradient, layout[B, layer], n_out))
-            if layer > 1:
-                matrix = part(theta, layout[W, layer], n_in * n_out)
-                product_nt(delta, matrix, part(work, below_place, rows * n_in), rows, n_out, n_in)
+            slopes_of_layer(theta, gradient, work, sizes, layout, rows, layer, layer > 1)
         if layer > 1:
-            below = part(work, below_place, rows * n_in)
-            if dropout[layer - 1] > 0:
-                mask = part(work, layout[M, layer - 1], below.size)
-                for i in range(below.size):
-                    below[i] *= mask[i]
-            z, a = part(work, layout[Z, layer - 1], below.size), part(work, layout[A, layer - 1], below.size)
-            multiply_by_slope(codes[layer - 1], z, a, below)
+            through_activation(part(work, below_place, rows * n_in), work, layout, codes, dropout, layer - 1)
+
+
+@kernel(inline=True)
+def slopes_of_layer(theta, gradient, work, sizes, layout, rows, layer, further):
+    """From the slopes at a layer's z write those of its weights and biases and, if it goes on, at what it sees."""
+    n_in, n_out = sizes[layer - 1], sizes[layer]
+    delta, h = part(work, layout[D, layer], rows * n_out), part(work, layout[H, layer - 1], rows * n_in)
+    product_tn(h, delta, part(gradient, layout[W, layer], n_in * n_out), n_in, rows, n_out)
+    if layout[B, layer] >= 0:
+        column_sums(delta, part(gradient, layout[B, layer], n_out))
+    if further:
+        below = part(work, layout[D, layer - 1] if layer > 1 else 0, rows * n_in)  # the features lie first
+        product_nt(delta, part(theta, layout[W, layer], n_in * n_out), below, rows, n_out, n_in)
+
+
+@kernel(inline=True)
+def through_activation(slopes, work, layout, codes, dropout, layer):
+    """Turn the slopes at what a layer hands on into those at its z."""
+    if dropout[layer] > 0:
+        mask = part(work, layout[M, layer], slopes.size)
+        for i in range(slopes.size):
+            slopes[i] *= mask[i]
+    z, a = part(work, layout[Z, layer], slopes.size), part(work, layout[A, layer], slopes.size)
+    multiply_by_slope(codes[layer], z, a, slopes)
 
 
 @kernel(inner=True)
@@ -150,13 +159,6 @@ def gather(X, Y, weights, order, x, y, w):
 @kernel(inline=True)
 def batch(theta, gradient, work, sizes, layout, codes, dropout, rng, y, w, loss, alpha, rows):
     """Return the loss of the gathered batch and its weight; leave its gradient in ``gradient``."""
-    forward(theta, work, sizes, layout, codes, dropout, rng, rows, 1)
-    return loss_and_back(theta, gradient, work, sizes, layout, codes, dropout, y, w, loss, alpha, rows)
-
-
-@kernel(inline=True)
-def loss_and_back(theta, gradient, work, sizes, layout, codes, dropout, y, w, loss, alpha, rows):
-    """Do so where the way forwards is done."""
     last = sizes.size - 1
     total_weight = float(rows)
     if w.size:
@@ -164,6 +166,7 @@ def loss_and_back(theta, gradient, work, sizes, layout, codes, dropout, y, w, lo
         for i in range(rows):
             total_weight += w[i]
     scale = 1 / total_weight if loss[3] != 0 else 1.0
+    forward(theta, work, sizes, layout, codes, dropout, rng, rows, 1)
     size = rows * sizes[last]
     z, p, d = (
         part(work, layout[Z, last], size),

@@ -6,7 +6,16 @@ that threads share them out: each has its own ``scratch`` (threads, size) and it
 
 import math
 
-from pellucid.learning.compiled import D, H, W, forward, loss_and_back, part
+from pellucid.learning.compiled import (
+    D,
+    H,
+    activations,
+    part,
+    penalty,
+    slopes_of_layer,
+    through_activation,
+    weighted_sums,
+)
 from pellucid.parts.compiled.conv import (
     COLUMNS,
     add_weight_slopes,
@@ -24,14 +33,12 @@ from pellucid.parts.compiled.conv import (
     write_features,
 )
 from pellucid.parts.compiled.lanes import LANES
-from pellucid.parts.compiled.memory import uncounted
-from pellucid.parts.compiled.product import product_nt
 from pellucid.parts.compiling import kernel
 
 __all__ = [
     "backward_blocks",
     "backward_pass",
-    "dense_batch",
+    "dense_backward",
     "dense_forward",
     "forward_blocks",
     "forward_pass",
@@ -154,29 +161,25 @@ def backward_pass(n, slopes, count, theta, blocks, stages, packed, taps, batch, 
             slopes_behind_normalising(stages[n - 1], block, scratch, batch, moments[b])
 
 
-@kernel(apart=True)
+@kernel()
 def dense_forward(theta, work, sizes, layout, codes, dropout, rng, rows):
     """Write the dense layers' weighted sums and outputs, of the features that lie first in work."""
-    forward(theta, work, sizes, layout, codes, dropout, rng, rows, 1)
+    for layer in range(1, sizes.size):
+        seen = part(work, layout[H, layer - 1], rows * sizes[layer - 1])
+        weighted_sums(seen, theta, work, sizes, layout, rows, layer)
+        if layer < sizes.size - 1:
+            activations(work, sizes, layout, codes, dropout, rng, rows, layer)
 
 
 @kernel()
-def dense_batch(Y, weights, order, theta, gradient, work, sizes, layout, codes, dropout, rng, loss, alpha, room):
-    """Return loss and weight of a batch whose features lie first in work; put the slopes at them in their place.
+def dense_backward(theta, gradient, work, sizes, layout, codes, dropout, rows, alpha, scale):
+    """From the slopes at the logits write the dense layers' gradient, and those at the features in their place.
 
-    The gradient of the dense layers is written; ``room`` is how many rows work has room for.
+    Returns the penalty alpha/2 |W|² · scale, whose slope is in the gradient.
     """
-    theta, gradient, work = uncounted(theta), uncounted(gradient), uncounted(work)
-    rows, K = order.size, Y.shape[1]
-    y = work[room * sizes[0] : room * sizes[0] + rows * K]
-    w = work[room * (sizes[0] + K) : room * (sizes[0] + K) + (rows if weights.size else 0)]
-    for i in range(rows):
-        for j in range(K):
-            y[i * K + j] = Y[order[i], j]
-        if weights.size:
-            w[i] = weights[order[i]]
-    dense_forward(theta, work, sizes, layout, codes, dropout, rng, rows)
-    value, weight = loss_and_back(theta, gradient, work, sizes, layout, codes, dropout, y, w, loss, alpha, rows)
-    delta, matrix = part(work, layout[D, 1], rows * sizes[1]), part(theta, layout[W, 1], sizes[0] * sizes[1])
-    product_nt(delta, matrix, part(work, layout[H, 0], rows * sizes[0]), rows, sizes[1], sizes[0])
-    return value, weight
+    for layer in range(sizes.size - 1, 0, -1):
+        slopes_of_layer(theta, gradient, work, sizes, layout, rows, layer, True)
+        if layer > 1:
+            below = part(work, layout[D, layer - 1], rows * sizes[layer - 1])
+            through_activation(below, work, layout, codes, dropout, layer - 1)
+    return penalty(theta, gradient, sizes, layout, alpha, scale) if alpha > 0 else 0.0

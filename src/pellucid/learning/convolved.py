@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.learning import compiled_conv
-from pellucid.learning.compiled import Z
+from pellucid.learning.compiled import A, D, Z
 from pellucid.learning.engine import PREDICT_ROWS, Reference, dense_layout, loss_numbers, same_type, typed
 from pellucid.learning.recipe import Problem, Recipe
 from pellucid.learning.reference import add_penalty
@@ -17,6 +17,7 @@ from pellucid.learning.threads import limited_threads, threads_for
 from pellucid.parts.activation import ACTIVATIONS, CODES
 from pellucid.parts.compiled.conv import COLUMNS
 from pellucid.parts.compiled.lanes import LANES, PLACES, TAPS, WIDEST
+from pellucid.parts.compiled.loss import loss_and_slope, softmax_loss_and_slope
 from pellucid.parts.compiled.optimizer import update
 from pellucid.parts.conv import BatchNorm2d
 from pellucid.parts.conv_stack import ConvStack
@@ -57,8 +58,10 @@ class Plan:
         self.sizes = np.array(stack.sizes, np.int64)
         self.codes = np.array([CODES[name] for name in ("identity", *stack.activations)], np.int64)
         self.dropout = np.array([0.0, *stack.dropout, 0.0])
-        logits = self.layout[Z, -1]
-        self.logits = self.work[logits : logits + rows * stack.sizes[-1]].reshape(rows, -1)
+        size = rows * stack.sizes[-1]
+        self.logits, self.outputs, self.slopes = (
+            self.work[start : start + size].reshape(rows, -1) for start in self.layout[[Z, A, D], -1]
+        )
 
     def _stage(self, stack: ConvStack, n: int) -> list[int]:
         """Return the numbers of a stage, in the order of COLUMNS; make room for what it needs."""
@@ -133,15 +136,24 @@ class Plan:
         for s in self.stages:
             self.scratch[:, s[SUMS] : s[SUMS] + s[SUMS_SIZE]] = 0
 
+    def loss(self, recipe: Recipe, Y: np.ndarray, weights: np.ndarray, scale: float) -> float:
+        """Return the sum of the losses of a batch, and write the slopes at the logits, times ``scale``."""
+        code, link, parameter, _ = loss_numbers(recipe)
+        rows, columns = Y.shape
+        z, p, d = (part[:rows].ravel() for part in (self.logits, self.outputs, self.slopes))
+        if recipe.loss.link == "softmax":  # what is not called need not be compiled
+            return softmax_loss_and_slope(int(code), parameter, z, Y.ravel(), weights, d, columns, scale)
+        return loss_and_slope(int(code), int(link), parameter, z, p, Y.ravel(), weights, d, columns, scale)
+
     def end(self, stack: Stack, strength: float) -> float:
         """Write the gradient of the kernels from all threads' sums and that of strength/2 |W|²; return that penalty."""
         total, parameters = 0.0, stack.parameters
         for number, s in enumerate(self.stages, start=1):
             weight, slope = (views[f"weight{number}"] for views in (parameters.views, parameters.slopes))
             maps, size = len(weight), s[PADDED] * LANES
-            sums = self.scratch[:, s[SUMS] : s[SUMS] + maps * size].reshape(-1, maps * s[PADDED], LANES)
-            lanes = (sums @ np.ones(LANES, sums.dtype)).sum(axis=0).reshape(maps, -1)
-            slope[...] = lanes[:, : s[SIZE]].reshape(slope.shape)
+            each = self.scratch[:, s[SUMS] : s[SUMS] + maps * size]  # (threads, O PADDED lanes)
+            sums = sum(one.reshape(-1, LANES) @ np.ones(LANES, each.dtype) for one in each).reshape(maps, -1)
+            slope[...] = sums[:, : s[SIZE]].reshape(slope.shape)
             if s[BIAS] >= 0:
                 biases = s[SUMS] + maps * size
                 parameters.slopes[f"bias{number}"][:] = self.scratch[:, biases : biases + maps].sum(axis=0)
@@ -182,7 +194,7 @@ class Convolved(Reference):
         """Run work(first block, last block, scratch) for all blocks of a batch, a part in each thread."""
         edges = [_blocks(rows) * t // self.threads for t in range(self.threads + 1)]
         if self.threads == 1:
-            work(*edges, scratch[0])
+            work(0, edges[1], scratch[0])
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads - 1)
@@ -234,12 +246,15 @@ class Convolved(Reference):
         slopes = self._forward(stack, plan, X, order, training)
         dropout = plan.dropout if training else np.zeros_like(plan.dropout)
         alpha = float(recipe.alpha) if training else 0.0
-        value, weight = compiled_conv.dense_batch(
-            Y, weights, order, vector, gradient, plan.work, plan.sizes, plan.layout, plan.codes, dropout,
-            stack.dropout_rng, loss_numbers(recipe), alpha, plan.rows,
-        )  # fmt: skip
-        self._backward(stack, plan, slopes, len(order), training)
-        return value + plan.end(stack, alpha / (weight if recipe.loss.averaged else 1.0)), weight
+        rows, dense = len(order), (plan.sizes, plan.layout, plan.codes, dropout)
+        compiled_conv.dense_forward(vector, plan.work, *dense, stack.dropout_rng, rows)
+        chosen = weights[order] if weights.size else weights
+        weight = float(chosen.sum(dtype=np.float64)) if weights.size else float(rows)
+        scale = 1 / weight if recipe.loss.averaged else 1.0
+        value = scale * plan.loss(recipe, Y[order], chosen, scale)
+        value += compiled_conv.dense_backward(vector, gradient, plan.work, *dense, rows, alpha, scale)
+        self._backward(stack, plan, slopes, rows, training)
+        return value + plan.end(stack, alpha * scale), weight
 
     def train(self, stack: Stack, recipe: Recipe, *rest: Any) -> tuple[int, int]:
         """See ``Engine.train``; the dense layers' products get the threads that they deserve themselves."""
@@ -325,7 +340,8 @@ def _moved(stack: Any, X: np.ndarray, order: np.ndarray) -> np.ndarray:
     down, right, angle = (draws * (stack.shift, stack.shift, np.radians(stack.rotation))).T
     moves = np.ascontiguousarray(np.stack([down, right, np.cos(angle), np.sin(angle)], axis=1))
     images = np.empty((len(order), X.shape[1]), X.dtype)
-    compiled_conv.move(X, order, moves, *stack.image_shape, images)
+    channels, height, width = stack.image_shape
+    compiled_conv.move(X, order, moves, channels, height, width, images)
     return images
 
 

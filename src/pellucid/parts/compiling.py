@@ -38,7 +38,7 @@ from typing import Any, TypeVar
 import llvmlite.binding as llvm
 import numba
 import numpy as np
-from numba.core import cgutils, types
+from numba.core import cgutils
 from numba.extending import lower_builtin, type_callable
 from platformdirs import user_cache_dir
 
@@ -90,14 +90,14 @@ def _called_by_address(dispatcher: Any, function: F) -> F:
     @type_callable(called)
     def _typed(_context: Any) -> Any:
         def signature(*given: Any) -> Any:
-            kinds = tuple(map(types.unliteral, given))
+            kinds = tuple(map(numba.types.unliteral, given))
             _know(dispatcher, kinds)
             return dispatcher.overloads[kinds].signature.return_type(*kinds)
 
         signature.pysig = pysignature(function)  # type: ignore[attr-defined]
         return signature
 
-    @lower_builtin(called, types.VarArg(types.Any))
+    @lower_builtin(called, numba.types.VarArg(numba.types.Any))
     def _lowered(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         convention, result, kinds = context.call_conv, signature.return_type, signature.args
         shape = convention.get_function_type(result, kinds)

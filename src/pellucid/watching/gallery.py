@@ -1,6 +1,7 @@
 """The pictures of each experiment: what a Result holds, drawn so that a beginner sees what was learnt."""
 
 from collections.abc import Callable, Mapping
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -298,7 +299,8 @@ def cnn_maps(result: Result) -> Picture:
     figure = picture(12.5, 6.4)
     _heading(figure, say("One digit on its way through the network"))
     left, right = figure.subplots(2, 2, width_ratios=[1, 2.4])
-    panels.image(left[0], trace["a0"][0, 0].ravel(), say("the digit"))
+    panels.image(left[0], trace["a0"][0, 0].ravel())
+    left[0].set_title(say("the digit"), fontsize=11)
     rows = (
         (left[1], "a1", say("where its patterns were found")),
         (right[1], "m2", say("what the second pooling left")),
@@ -306,12 +308,11 @@ def cnn_maps(result: Result) -> Picture:
     for axes, name, title in rows:
         maps = trace[name][0]
         panels.tiles(axes, maps.reshape(len(maps), -1).T, columns=max(1, len(maps) // 2))
-        axes.set_title(title)
+        axes.set_title(title, fontsize=11)
     gradient = trace["dx"][0, 0]
     panels.tiles(right[0], gradient.reshape(-1, 1), columns=1)
-    right[0].set_title(
-        say("how ink at each pixel would raise (orange) or lower (blue) the loss"), fontsize=9.5, wrap=True
-    )
+    how = say("how ink at each pixel would raise (orange) or lower (blue) the loss")
+    right[0].set_title(fill(how, 36), fontsize=11)
     return figure
 
 

@@ -9,7 +9,7 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from pellucid.language import say
-from pellucid.watching.style import AMOUNT, BLUE, GREEN, INK, MUTED, ORANGE, PENCIL, SIGNED
+from pellucid.watching.style import AMOUNT, BLUE, GREEN, INK, LINE, MUTED, ORANGE, PENCIL, SIGNED
 
 __all__ = ["bars_of", "confusion", "curves", "image", "note", "plain", "square_side", "surface", "tiles"]
 
@@ -100,6 +100,7 @@ def image(axes: Axes, pixels: np.ndarray, title: str = "", *, colour: str = INK)
     axes.imshow(pixels.reshape(side, side), cmap=PENCIL)
     axes.set_title(title, color=colour, fontsize=9.5, weight="normal", loc="center", pad=4)
     _bare(axes)
+    axes.spines[:].set(visible=True, color=LINE, linewidth=0.8)  # where the image ends, of which much is white
 
 
 def tiles(axes: Axes, W: np.ndarray, *, columns: int) -> None:

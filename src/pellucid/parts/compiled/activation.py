@@ -128,13 +128,14 @@ def normal_cdf(x):
     return type(x)(0.5) * math.erfc(-x / type(x)(SQRT_2))
 
 
-@kernel(exact=True)
+@kernel(exact=True, apart=True)
 def activate(code, z):
     """Replace every z[i] by f(z[i]): in place, because a loop over two vectors that may overlap is not vectorised."""
     zero, leak = z.dtype.type(0), z.dtype.type(LEAK)
     if code == RELU:
         for i in range(z.size):
-            z[i] = zero if z[i] <= zero else z[i]  # NaN stays NaN
+            x = z[i]
+            z[i] = zero if x <= zero else x  # NaN stays NaN
     elif code == LOGISTIC:
         for i in range(z.size):
             z[i] = logistic(z[i])
@@ -143,25 +144,29 @@ def activate(code, z):
             z[i] = tanh(z[i])
     elif code == LEAKY_RELU:
         for i in range(z.size):
-            z[i] = z[i] if z[i] > zero else leak * z[i]
+            x = z[i]
+            z[i] = x if x > zero else leak * x
     elif code == ELU:
         for i in range(z.size):
-            z[i] = z[i] if z[i] > zero else expm1(min(z[i], zero))
+            x = z[i]
+            z[i] = x if x > zero else expm1(min(x, zero))
     elif code == SOFTPLUS:
         for i in range(z.size):
             z[i] = softplus(z[i])
     elif code == GELU:
         for i in range(z.size):
-            z[i] = z[i] * normal_cdf(z[i])
+            x = z[i]
+            z[i] = x * normal_cdf(x)
     elif code == SILU:
         for i in range(z.size):
-            z[i] = z[i] * logistic(z[i])
+            x = z[i]
+            z[i] = x * logistic(x)
     elif code == EXP:
         for i in range(z.size):
             z[i] = exp(z[i])
 
 
-@kernel(exact=True)
+@kernel(exact=True, apart=True)
 def multiply_by_slope(code, z, a, d):
     """Multiply d[i] by f'(z[i]), where a[i] = f(z[i])."""
     one, zero, leak = d.dtype.type(1), d.dtype.type(0), d.dtype.type(LEAK)
@@ -170,27 +175,31 @@ def multiply_by_slope(code, z, a, d):
             d[i] = d[i] if a[i] > zero else zero
     elif code == LOGISTIC:
         for i in range(d.size):
-            d[i] *= a[i] * (one - a[i])
+            y = a[i]
+            d[i] = d[i] * (y * (one - y))
     elif code == TANH:
         for i in range(d.size):
-            d[i] *= (one - a[i]) * (one + a[i])
+            y = a[i]
+            d[i] = d[i] * ((one - y) * (one + y))
     elif code == LEAKY_RELU:
         for i in range(d.size):
-            d[i] *= one if a[i] > zero else leak
+            d[i] = d[i] * (one if a[i] > zero else leak)
     elif code == ELU:
         for i in range(d.size):
-            d[i] *= one if a[i] > zero else one + a[i]
+            y = a[i]
+            d[i] = d[i] * (one if y > zero else one + y)
     elif code == SOFTPLUS:
         for i in range(d.size):
-            d[i] *= -expm1(-a[i])
+            d[i] = d[i] * -expm1(-a[i])
     elif code == GELU:
         half, root = d.dtype.type(0.5), d.dtype.type(SQRT_2_PI)
         for i in range(d.size):
-            d[i] *= normal_cdf(z[i]) + z[i] * exp(-half * z[i] * z[i]) / root
+            x = z[i]
+            d[i] = d[i] * (normal_cdf(x) + x * exp(-half * x * x) / root)
     elif code == SILU:
         for i in range(d.size):
             s = logistic(z[i])
-            d[i] *= s + a[i] * (one - s)
+            d[i] = d[i] * (s + a[i] * (one - s))
     elif code == EXP:
         for i in range(d.size):
-            d[i] *= a[i]
+            d[i] = d[i] * a[i]

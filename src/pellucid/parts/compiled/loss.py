@@ -14,7 +14,7 @@ from pellucid.parts.compiled.product import copy
 from pellucid.parts.compiling import kernel
 from pellucid.parts.loss import LOSSES
 
-__all__ = ["loss_and_slope", "outputs"]
+__all__ = ["loss_and_slope", "outputs", "softmax_loss_and_slope"]
 
 SQUARED_ERROR = LOSSES.index("squared_error")
 SUM_OF_SQUARES = LOSSES.index("sum_of_squares")
@@ -152,12 +152,26 @@ def loss_and_slope(code, link, parameter, z, p, y, weights, d, columns, scale):
     z, y, d are flat (rows * columns,), p is room for the outputs; weights (rows,), or empty for ones.
     """
     if link == SOFTMAX:
-        total = _softmax_loss(code, parameter, z, y, weights, d, columns)
-    else:
-        outputs(link, z, p, columns)
-        total = _elementwise_loss(code, parameter, z, p, y, weights, d, columns)
-        if code not in (LOG_LOSS, FOCAL, POISSON):
-            multiply_by_slope(link, z, p, d)
+        return softmax_loss_and_slope(code, parameter, z, y, weights, d, columns, scale)
+    outputs(link, z, p, columns)
+    total = _elementwise_loss(code, parameter, z, p, y, weights, d, columns)
+    if code not in (LOG_LOSS, FOCAL, POISSON):
+        multiply_by_slope(link, z, p, d)
+    _weigh(weights, d, columns, scale)
+    return total
+
+
+@kernel(exact=True)
+def softmax_loss_and_slope(code, parameter, z, y, weights, d, columns, scale):
+    """Do as ``loss_and_slope`` where the link is softmax."""
+    total = _softmax_loss(code, parameter, z, y, weights, d, columns)
+    _weigh(weights, d, columns, scale)
+    return total
+
+
+@kernel(exact=True, inner=True)
+def _weigh(weights, d, columns, scale):
+    """Multiply the slopes of each row by its weight, and all by ``scale``."""
     for i in range(weights.size):
         row = d[i * columns : i * columns + columns]
         for j in range(columns):
@@ -166,4 +180,3 @@ def loss_and_slope(code, link, parameter, z, p, y, weights, d, columns, scale):
         factor = d.dtype.type(scale)
         for i in range(d.size):
             d[i] *= factor
-    return total
