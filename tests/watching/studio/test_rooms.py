@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from pellucid import HopfieldNetwork, MLPClassifier, Neuron
 from pellucid.data import NEURON_TABLE, circles
 from pellucid.data.letters import letters
 from pellucid.watching.studio.rooms import open_room
+
+ROOMS = ["neuron", "playground", "hopfield", *(["sentences"] if find_spec("torch") else [])]
 
 
 def run_script(text):
@@ -135,7 +138,7 @@ def test_a_stored_letter_comes_back_and_is_called_so():
     assert header["energy"] == pytest.approx(network.energy(patterns[:1])[0])
 
 
-@pytest.mark.parametrize("room", ["neuron", "playground", "hopfield", "sentences"])
+@pytest.mark.parametrize("room", ROOMS)
 def test_each_room_gives_formulas_and_the_source_of_what_runs(room):
     made = open_room(room, {})
     made.frame()
