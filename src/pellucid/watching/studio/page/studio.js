@@ -64,7 +64,7 @@ function start(changed = {}, play = playing) {
   talk.say({ do: "open", room: name, settings, play });
   setPlaying(play);
 }
-/** Remember what was changed within the room that is open. @param {any} changed */
+/** Change settings that need no new beginning. @param {any} changed */
 function keep(changed) {
   settings = { ...settings, ...changed };
   remember();
@@ -165,7 +165,7 @@ async function listen() {
 function build() {
   buildTop();
   room?.close();
-  room = module.open({ settings, start, talk, bar, tell, keep });
+  room = module.open({ settings, start, keep, talk, bar, tell });
   place.replaceChildren(...room.nodes);
   setPlaying(playing);
   if (frame) show();
