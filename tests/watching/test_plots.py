@@ -98,6 +98,24 @@ def test_what_is_not_fitted_is_refused(model):
         plot(model)
 
 
+def test_a_reading_shows_its_tree_and_what_the_machine_knew_at_each_step():
+    pytest.importorskip("torch")
+    from pellucid.data.english import generate_english
+    from pellucid.spinn import SPINNClassifier
+
+    pairs = generate_english({"train": 60})["train"]
+    y = [pair.label for pair in pairs]
+    tree = pairs.examples[0].premise
+    for settings in ({"encoder": "spinn", "parses": "predicted"}, {}):
+        trace = SPINNClassifier(hidden=8, tracker=6, max_iter=1, random_state=0, **settings).fit(pairs, y).trace(tree)
+        figure = plot(trace)
+        assert all(word in texts(figure) for word in tree.words)
+        ticks = [label.get_text() for label in figure.axes[1].get_xticklabels()]
+        assert [tick.split()[0] for tick in ticks] == [moment.name for moment in trace.moments]
+        (image,) = figure.axes[1].images
+        assert image.get_array().shape == (6 if settings else 8, len(trace.moments))
+
+
 def test_plot_leaves_no_global_state(results):
     before = dict(mpl.rcParams)
     plot(results["neuron"])

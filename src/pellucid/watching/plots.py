@@ -16,7 +16,7 @@ from pellucid.errors import InvalidArgumentError
 from pellucid.experiments import Result
 from pellucid.language import say
 from pellucid.learning.trace import Record, Trace
-from pellucid.watching import panels
+from pellucid.watching import panels, sentences
 from pellucid.watching.diagram import draw_network, fits
 from pellucid.watching.gallery import pictures_of
 from pellucid.watching.style import INK, SIGNED, Picture, drawing, picture
@@ -32,14 +32,16 @@ def plot(thing: Any, X: Any = None, y: Any = None, *, name: str | None = None) -
 
     A fitted network: its units and weights where they are few, its first layer as images where the input is
     square, its loss; given points ``X`` (N, 2) with their classes ``y`` (N,), also what it answers over the
-    plane. A Trace: every value of it, forwards, backwards and the update. A Result: its picture ``name``
-    (None: the first).
+    plane. A Trace: every value of it, forwards, backwards and the update; of a sentence: its tree, and what the
+    machine knew at each step. A Result: its picture ``name`` (None: the first).
 
     Raises InvalidArgumentError for anything else, and for a network that is not fitted.
     """
     with drawing():
         if isinstance(thing, Result):
             figure = _of_result(thing, name)
+        elif isinstance(thing, Trace) and hasattr(thing, "moments"):
+            figure = sentences.reading(thing)
         elif isinstance(thing, Trace):
             figure = _of_trace(thing)
         else:

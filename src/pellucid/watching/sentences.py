@@ -1,4 +1,4 @@
-"""The pictures of what reads sentences: their trees, right answers by length, who is taken for whom."""
+"""The pictures of what reads sentences: trees, a reading, right answers by length, who is taken for whom."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from pellucid.experiments import Result
 from pellucid.language import say
 from pellucid.trees import Tree
 from pellucid.watching import panels
-from pellucid.watching.style import BLUE, GREEN, INK, LINE, MUTED, ORANGE, PAPER, Picture, picture
+from pellucid.watching.style import BLUE, GREEN, INK, LINE, MUTED, ORANGE, PAPER, SIGNED, Picture, picture
 
-__all__ = ["confusion", "draw_tree", "listops_lengths", "listops_tree", "logic_bins", "logic_pair", "pair"]
+__all__ = ["confusion", "draw_tree", "listops_lengths", "listops_tree", "logic_bins", "logic_pair", "pair", "reading"]
 
 
 def draw_tree(axes: Axes, tree: Tree, notes: Mapping[int, tuple[str, str]] | None = None) -> None:
@@ -35,6 +35,29 @@ def draw_tree(axes: Axes, tree: Tree, notes: Mapping[int, tuple[str, str]] | Non
         axes.text(x[node], y[node], text, ha="center", va="center", color=colour, weight="bold", bbox=box, zorder=3)
     axes.set(xlim=(-0.7, len(tree) - 0.3), ylim=(-1.2, float(y.max()) + 0.7))
     axes.axis("off")
+
+
+def reading(trace: Any) -> Picture:
+    """Draw the tree that a ``Reading`` made, and what the machine knew at each step, with the transition taken."""
+    first, total = trace.moments[0], len(trace.moments)
+    name, title = (
+        ("e", say("What the tracker knows")) if "e" in first.values else ("h", say("The new top of the stack"))
+    )
+    figure = picture(13, 4.8)
+    left, right = figure.subplots(1, 2)
+    draw_tree(left, trace.tree)
+    left.set_title(trace.title)
+    states = np.column_stack([moment[name] for moment in trace.moments])  # (T or H, steps)
+    limit = float(np.abs(states).max()) or 1.0
+    right.imshow(states, cmap=SIGNED, vmin=-limit, vmax=limit, aspect="auto")
+    taken = [
+        f"{moment.name} {moment.p[moment.transition]:.3f}" if "p" in moment.values else moment.name
+        for moment in trace.moments
+    ]
+    right.set_xticks(range(total), labels=taken, rotation=90, fontsize=9)
+    right.grid(visible=False)
+    right.set_title(f"{title} ({name})")
+    return figure
 
 
 def confusion(result: Result) -> Picture:

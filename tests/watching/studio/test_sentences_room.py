@@ -127,7 +127,7 @@ def test_its_script_comes_to_what_is_on_the_screen(settings):
 @pytest.fixture
 def unlearned(monkeypatch, tmp_path):
     monkeypatch.setattr(inference, "SIZES", {"train": 300, "validation": 60, "test": 30})
-    monkeypatch.setattr(inference, "EPOCHS", 2)
+    monkeypatch.setattr(inference, "EPOCHS", 3)
     path = tmp_path / "own" / "inference.pellucid"
     monkeypatch.setattr(inference, "model_file", lambda: path)
     return path
@@ -136,17 +136,19 @@ def unlearned(monkeypatch, tmp_path):
 def test_where_no_model_is_kept_it_learns_epoch_by_epoch_and_keeps_what_it_learned(unlearned):
     room = opened()
     header, _ = room.frame()
-    assert (header["learning"]["epoch"], header["learning"]["of"], header["reading"]) == (0, 2, None)
+    assert (header["learning"]["epoch"], header["learning"]["of"], header["reading"]) == (0, 3, None)
     assert room.advance()
     header, _ = room.frame()
     assert header["learning"]["epoch"] == 1
-    assert header["learning"]["left"] > 0
+    assert header["learning"]["left"] is None
     assert header["reading"] is not None
     assert not unlearned.exists()
     halfway = printed(room.ask("export", {})[0]["script"])
     assert halfway.startswith(str(room.reading))
     room.ask("read", PLAIN)  # another sentence does not begin the learning anew
     assert room.frame()[0]["learning"]["epoch"] == 1
+    assert room.advance()
+    assert room.frame()[0]["learning"]["left"] > 0
     assert not room.advance()
     header, _ = room.frame()
     assert (header["learning"], header["kept"], header["moment"]) == (None, True, 0)

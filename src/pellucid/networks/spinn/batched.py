@@ -178,9 +178,25 @@ class _Encode(torch.autograd.Function):
 
             arrays = _arrays(shapes, h.dtype)
             wanted = ctx.wanted[: 0 if d_out is None else None]
-            outside = [np.empty((0, size), h.dtype) if one is None else _memory(one) for one, size in ((d_out, H), (d_e, T))]
+            outside = [
+                np.empty((0, size), h.dtype) if one is None else _memory(one) for one, size in ((d_out, H), (d_e, T))
+            ]
             backward(
-                *made.indices, h, c, e, m, _memory(W), _memory(V), X, Z, Y, G, wanted, *outside, *arrays, ctx.mult,
+                *made.indices,
+                h,
+                c,
+                e,
+                m,
+                _memory(W),
+                _memory(V),
+                X,
+                Z,
+                Y,
+                G,
+                wanted,
+                *outside,
+                *arrays,
+                ctx.mult,
                 is_fast(),
             )
             dW, db, dV, dd, d_leaves = map(torch.from_numpy, arrays[-5:])

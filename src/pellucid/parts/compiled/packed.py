@@ -69,7 +69,10 @@ def _tile(rows):
                     for j in range(2):
                         total = sums[2 * i + j]
                         builder.store(v.add_product(builder.load(total), seen, weights[j]), total)
-            order = [v.ir.Constant(v.ir.VectorType(v.index, v.lanes), [j * v.lanes + n for n in range(v.lanes)]) for j in range(2)]
+            order = [
+                v.ir.Constant(v.ir.VectorType(v.index, v.lanes), [j * v.lanes + n for n in range(v.lanes)])
+                for j in range(2)
+            ]
             indices = Vectors(context, builder, types.int64, v.lanes)
             inside = [builder.icmp_signed("<", one, indices.same(width)) for one in order]
             for i in range(rows):
@@ -118,7 +121,9 @@ def add_packed_tn(a, b, c, a_panels, b_panels):
         for top in range(0, m, HEIGHT):
             for start in range(0, n, wide):
                 for i in range(top, min(m, top + HEIGHT), 6):
-                    TILE_6(a_panels, i * deep, 1, 6, b_panels, start * deep, c, i * n + start, n, deep, m - i, n - start)
+                    TILE_6(
+                        a_panels, i * deep, 1, 6, b_panels, start * deep, c, i * n + start, n, deep, m - i, n - start
+                    )
 
 
 @kernel(inner=True)

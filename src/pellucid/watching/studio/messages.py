@@ -83,7 +83,7 @@ class Reader:
         """Return a text of at most ``most`` characters."""
         value = self.values.pop(name, default)
         if type(value) is not str or len(value) > most:
-            size = f"{len(value)} characters" if type(value) is str else _short(value)
+            size = len(value) if type(value) is str else _short(value)
             raise InvalidArgumentError(f"{name} must be a text of at most {most} characters, got {size}")
         return value
 

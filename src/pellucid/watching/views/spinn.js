@@ -211,7 +211,7 @@ export function render({ model, el }) {
     const names = rows.filter(([name]) => (model.get("reading").steps[0].values[name]));
     vectors.replaceChildren(...names.flatMap(([name, label]) => {
       const values = step?.values[name] ?? model.get("reading").steps[0].values[name].map(() => 0);
-      const cell = 10, drawing = svg("svg", { role: "img", viewBox: `0 0 ${values.length * cell} ${cell}`, preserveAspectRatio: "none", "aria-label": say("{label}: {n} numbers from −1 (blue) to 1 (orange)", { label, n: values.length }) },
+      const cell = 10, drawing = svg("svg", { role: "img", viewBox: `0 0 ${values.length * cell} ${cell}`, preserveAspectRatio: "none", "aria-label": say("{label}: {n} numbers, orange above zero and blue below", { label, n: values.length }) },
         ...values.map((/** @type {number} */ value, /** @type {number} */ i) => svg("rect", { x: i * cell + 0.5, y: 0, width: cell - 1, height: cell, fill: value > 0 ? c.positive : c.negative, "fill-opacity": (0.06 + 0.94 * Math.min(1, Math.abs(value))).toFixed(3) })));
       return [make("span", {}, `${label} (${name})`), drawing];
     }));

@@ -71,7 +71,7 @@ function start(changed = {}, play = playing) {
   talk.say({ do: "open", room: name, settings, play });
   setPlaying(play);
 }
-/** Remember what was changed within the room that is open. @param {any} changed */
+/** Change settings that need no new beginning. @param {any} changed */
 function keep(changed) {
   settings = { ...settings, ...changed };
   remember();

@@ -146,7 +146,8 @@ class SentencesRoom:
             step = self.step
             learning = {
                 "epoch": 0 if step is None else step.number, "of": inference.EPOCHS, "pairs": inference.SIZES["train"],
-                "left": 0.0 if step is None else self.seconds * (inference.EPOCHS - step.number),
+                # The first epoch makes the pairs and compiles, too, and says nothing of the others.
+                "left": None if step is None or step.number == 1 else self.seconds * (inference.EPOCHS - step.number),
                 "loss": step and step.loss, "score": step and step.validation_score,
             }  # fmt: skip
         header = {

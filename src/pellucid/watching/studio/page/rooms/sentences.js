@@ -114,10 +114,10 @@ export function open({ settings, start, talk, bar, keep }) {
     if (!now.learning) return;
     const { epoch, of, loss, score, pairs, left } = now.learning;
     const bar = make("progress", { max: of, value: epoch, "aria-label": say("Learning") });
-    const state = epoch ? say("Epoch {n} of {total}: loss {loss}, {share} % of pairs that it has never seen are judged rightly. About {left} s are left.", { n: epoch, total: of, loss: text(loss), share: (100 * score).toFixed(1), left: Math.ceil(left) })
+    const state = epoch ? say("Epoch {n} of {total}: loss {loss}, {share} % of pairs that it has never seen are judged rightly.", { n: epoch, total: of, loss: text(loss), share: (100 * score).toFixed(1) })
       : begun ? say("It writes {n} pairs of sentences, and begins to learn from them; the first epoch takes longest.", { n: pairs.toLocaleString() })
       : say("It has not learned yet. Press Play: it learns from {n} pairs of sentences, about a minute, and what it learns is kept for next time.", { n: pairs.toLocaleString() });
-    learning.replaceChildren(make("h2", {}, say("Learning")), make("p", {}, state), bar,
+    learning.replaceChildren(make("h2", {}, say("Learning")), make("p", {}, state, left === null ? "" : ` ${say("About {left} s are left.", { left: Math.ceil(left) })}`), bar,
       ...(epoch ? [make("p", { className: "muted small" }, say("You can pause it. Below you see how it reads by now."))] : []));
   }
   function showStep() {
