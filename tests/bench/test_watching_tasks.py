@@ -8,11 +8,12 @@ from pellucid.bench.comparison import OURS, Setting
 
 @pytest.fixture(autouse=True)
 def few_digits(monkeypatch):
-    from pellucid.bench.mlp import digits
+    from pellucid.bench.mlp import digits, enlarged_digits
 
     few, whole = 64, digits()
     part = type(whole)("digits", whole.X[:few], whole.y[:few], whole.X_test[:few], whole.y_test[:few])
     monkeypatch.setattr(watching, "digits", lambda: part)
+    monkeypatch.setattr(watching, "enlarged_digits", lambda rows, tests: enlarged_digits(100, tests))
 
 
 def test_calls_are_taken_down_in_order_and_the_function_is_put_back():

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.bench.comparison import OURS, Comparison, Contender, Setting, Task
-from pellucid.bench.mlp import accuracy, digits
+from pellucid.bench.mlp import accuracy, digits, enlarged_digits
 from pellucid.data import NEURON_TABLE, XOR
 
 __all__ = ["TASKS"]
@@ -155,6 +155,12 @@ def images() -> tuple[Any, Any]:
     return digits().X, digits().y
 
 
+def large_images() -> tuple[Any, Any]:
+    """Return a thousand digits in 28 x 28."""
+    enlarged = enlarged_digits(1_000, 1)
+    return enlarged.X.reshape(-1, 28, 28), enlarged.y
+
+
 TASKS: dict[str, Task] = {
     "watching-neuron": neuron,
     "watching-xor": layered(
@@ -167,8 +173,8 @@ TASKS: dict[str, Task] = {
         batch_size=32, max_iter=100,
     ),
     "watching-cnn": layered(
-        "CNNClassifier", images, "2 epochs of the digits, 8 maps of 3 x 3, batch 32", conv_layers=[(8, 3)],
-        image_shape=(8, 8), batch_size=32, max_iter=2,
+        "CNNClassifier", large_images, "2 epochs of 1,000 enlarged digits, LeNet 6-16-120-84-10, batch 100",
+        conv_layers=[(6, 5), (16, 5)], hidden_layer_sizes=(120, 84), padding=(2, 0), batch_size=100, max_iter=2,
     ),
     "watching-rbm": rbm,
 }  # fmt: skip

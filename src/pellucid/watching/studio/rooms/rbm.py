@@ -18,7 +18,7 @@ from pellucid.watching.studio.rooms import Answer, about_step
 
 __all__ = ["MachineRoom", "open_room"]
 
-LEARNT, HELD = 1700, 50  # images to learn from, and images that it never sees
+LEARNT, HELD = 1700, 30  # images to learn from, and images that it never sees
 INK = 16  # of full ink, in the page's whole numbers
 EVERY = 10  # batches from one point of the curves to the next
 DREAMS, BURN_IN = 20, 500
@@ -28,6 +28,15 @@ DREAMS, BURN_IN = 20, 500
 def images() -> tuple[np.ndarray, np.ndarray]:
     """Return the digits, read once."""
     return load_digits()
+
+
+@cache
+def digits() -> list[list[int]]:
+    """Return of each digit the image that is most like the mean of its kind, among those that are held back."""
+    X, y = (part[LEARNT:] for part in images())
+    of = [X[y == digit] for digit in range(10)]
+    typical = [rows[((rows - rows.mean(axis=0)) ** 2).sum(axis=1).argmin()] for rows in of]
+    return [np.rint(INK * row).astype(int).tolist() for row in typical]
 
 
 def open_room(settings: Any) -> "MachineRoom":
@@ -49,9 +58,8 @@ def open_room(settings: Any) -> "MachineRoom":
 
 
 def _picture(reader: Reader) -> list[int]:
-    """Return the 64 pixels of ``v``, whole numbers up to ``INK``; at first the first image that is held back."""
-    usual = np.rint(INK * images()[0][LEARNT]).astype(int).tolist()
-    return reader.integers("v", (64, 64), 0, INK, usual)
+    """Return the 64 pixels of ``v``, whole numbers up to ``INK``; at first a 3."""
+    return reader.integers("v", (64, 64), 0, INK, digits()[3])
 
 
 class Chain:
@@ -77,9 +85,8 @@ class MachineRoom:
 
     def __init__(self, model: dict[str, Any], picture: list[int]) -> None:
         self.settings, self.picture = model, picture
-        X, y = images()
+        X = images()[0]
         self.X, self.held = X[:LEARNT], X[LEARNT : LEARNT + HELD]
-        self.digits = [int(np.flatnonzero(y[LEARNT:] == digit)[0]) + LEARNT for digit in range(10)]
         self.model = BernoulliRBM(**model)
         self.run = self.model.steps(self.X)
         self.batches = -(-LEARNT // int(model["batch_size"])) * int(model["n_iter"])
@@ -131,11 +138,10 @@ class MachineRoom:
 
     def about(self) -> dict[str, Any]:
         """Return formulas and sources, and ten digits that are held back."""
-        digits = np.rint(INK * images()[0][self.digits]).astype(int)
         functions = (BernoulliRBM.trace, BernoulliRBM.reconstruct, BernoulliRBM.score_samples)
         about = about_step(self._begun())
         about["sources"] |= {function.__qualname__: source_of(function) for function in functions}
-        return about | {"digits": digits.tolist()}
+        return about | {"digits": digits(), "picture": self.picture}
 
     def ask(self, what: str, about: Any) -> Answer:
         """Answer ``export``, ``look`` (at another picture), ``trace`` (rounds of the chain) and ``sample`` (dreams)."""

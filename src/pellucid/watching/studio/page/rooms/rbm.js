@@ -101,7 +101,7 @@ export function open({ settings, start, keep, talk, bar }) {
     if (first !== about) {
       about = first;
       source.show(about);
-      if (!model.get("picture").length) model.set("picture", about.digits[0]);
+      if (!model.get("picture").length) model.set("picture", about.picture);
       digits.replaceChildren(...about.digits.map((/** @type {number[]} */ digit, /** @type {number} */ i) =>
         button(String(i), () => look(digit), { "aria-label": say("take a {digit}", { digit: i }) })));
     }
