@@ -5,6 +5,7 @@ reads: all learn from the same three quarters of scikit-learn's digits, an epoch
 iterations from where it was, over the machine's hidden units as they are then.)
 """
 
+from functools import lru_cache
 from textwrap import fill
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from pellucid import BernoulliRBM, CNNClassifier, MLPClassifier
 from pellucid.data.handwriting import block_counts, normalized_bitmap
 from pellucid.errors import InvalidArgumentError
-from pellucid.experiments.digits import parts
+from pellucid.experiments.digits import Parts, parts
 from pellucid.learning.step import source_of
 from pellucid.learning.trace import Trace
 from pellucid.networks.rbm import mean_hiddens
@@ -74,12 +75,21 @@ def _strokes(reader: Reader, default: list[Any]) -> list[list[list[int]]]:
     return [stroke for stroke in strokes if stroke]
 
 
+@lru_cache(maxsize=4)
+def _parts(seed: int) -> Parts:
+    """Return the digits of ``parts``, read once: a room that begins anew need not wait for its file."""
+    found = parts(seed)
+    for array in found:
+        array.flags.writeable = False
+    return found
+
+
 class DigitsRoom:
     """The three networks, and the image that they look at: what was drawn, or one of the test part's."""
 
     def __init__(self, strokes: list[list[list[int]]], image: int, seed: int) -> None:
         self.seed, self.epoch = seed, 0
-        self.X, self.X_test, self.y, self.y_test = parts(seed)
+        self.X, self.X_test, self.y, self.y_test = _parts(seed)
         self.mlp = MLPClassifier(**MLP, random_state=seed)
         self.cnn = CNNClassifier(**CNN, random_state=seed)
         self.machine = BernoulliRBM(**RBM, random_state=seed)
@@ -195,7 +205,7 @@ class DigitsRoom:
 import numpy as np
 
 from pellucid import BernoulliRBM, CNNClassifier, MLPClassifier
-{imports}from pellucid.experiments.digits import parts
+{imports}from pellucid.experiments.digits import Parts, parts
 
 EPOCHS = {self.epoch}  # of each network's {EPOCHS}
 X_train, X_test, y_train, y_test = parts(seed={self.seed})
