@@ -29,6 +29,13 @@ ROOMS = (
     "digits",
     "hopfield",
 )
+QUESTIONS = (
+    "export",
+    "trace",
+    "corrupt",
+    "look",
+    "table",
+)
 TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -141,7 +148,7 @@ def understood(message: dict[str, Any]) -> dict[str, Any]:
         said["speed"] = None if speed is None else number("speed", speed, 0.1, 100_000)
         said["frames"] = reader.integer("frames", 1, 60, 30)
     elif said["do"] == "ask":
-        said["what"] = reader.choice("what", ("export", "trace", "corrupt", "look", "table"), "")
+        said["what"] = reader.choice("what", QUESTIONS, "")
         said["about"] = reader.values.pop("about", {})
     reader.done()
     return said
