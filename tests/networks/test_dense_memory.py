@@ -188,3 +188,27 @@ def test_states_too_large_for_their_overlaps_are_refused():
             act(np.array([[0, 0, 0], [1e300, 0, 0]]))
     for kept in (model.predict(np.zeros((1, 3))), model.energy(np.zeros((1, 3)))):
         assert np.isfinite(kept).all()
+
+
+@pytest.mark.parametrize("parameters", [("polynomial", {"degree": 2}), ("exponential", {"beta": 20.0})])
+def test_its_valleys_are_named_as_those_of_the_classic_network_are(parameters):
+    interaction, settings = parameters
+    X = signs((3, 60))
+    model = DenseAssociativeMemory(interaction, **settings).fit(X)
+    mixed = np.sign(X[0] - X[1] + X[2])
+    assert model.classify([X[0], -X[1], mixed, signs(60, 99)]).tolist() == ["stored", "inverse", "mixture", "other"]
+    states, kinds, counts = model.fixed_points(60)
+    assert counts.sum() == 60
+    assert model.is_stable(states).all()
+    assert set(kinds) == ({"stored"} if interaction == "exponential" else {"stored", "inverse", "mixture"})
+    generator = np.random.RandomState(0)
+    wanted = [model.score(corrupted(np.repeat(X, 2, axis=0), share, generator), np.repeat(X, 2, axis=0))
+              for share in (0.1, 0.45)]  # fmt: skip
+    np.testing.assert_array_equal(model.basin([0.1, 0.45], 2), wanted)
+
+
+def test_the_softmax_has_no_valleys_of_signs():
+    model = DenseAssociativeMemory("softmax").fit(signs((3, 20)))
+    for act in (lambda: model.classify(signs((1, 20))), model.fixed_points, lambda: model.basin([0.1])):
+        with pytest.raises(InvalidArgumentError, match=r"'polynomial' or 'exponential' .* got 'softmax'; trace"):
+            act()

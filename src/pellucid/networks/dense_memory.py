@@ -23,10 +23,11 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from pellucid.errors import InvalidDataError, ModelFileError
+from pellucid.errors import InvalidArgumentError, InvalidDataError, ModelFileError
 from pellucid.learning.estimator import check_choice, check_number, finite_outputs, unchanged_by_errors, validated
 from pellucid.learning.step import Step, view
 from pellucid.learning.trace import Record, Trace
+from pellucid.networks.landscape import Landscape
 from pellucid.saving import expect_names, expect_shape
 
 __all__ = ["DenseAssociativeMemory", "attention", "soft_maximum"]
@@ -71,7 +72,7 @@ def attention_weights(m: np.ndarray, beta: float) -> np.ndarray:
     return weights
 
 
-class DenseAssociativeMemory(BaseEstimator):
+class DenseAssociativeMemory(Landscape, BaseEstimator):
     """A Hopfield network with a steeper interaction; see the module for its equations.
 
     Parameters
@@ -143,6 +144,16 @@ class DenseAssociativeMemory(BaseEstimator):
         X = validated(self, X, "float64", reset=reset)
         self._check_signs(X)
         return X
+
+    def _check_landscape(self) -> None:
+        if self.interaction == "softmax":
+            raise InvalidArgumentError(
+                "interaction must be 'polynomial' or 'exponential' to name states of -1 and +1, got 'softmax'; "
+                "trace(x) shows which patterns its state is an average of"
+            )
+
+    def _signs(self, X: Any) -> np.ndarray:
+        return self._states(X)
 
     def _check_signs(self, X: np.ndarray) -> None:
         if self.interaction != "softmax" and (np.abs(X) != 1).any():

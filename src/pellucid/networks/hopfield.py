@@ -26,8 +26,8 @@ Storkey 1997; Glauber 1963.
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import combinations, islice
 from itertools import count as count_up
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
@@ -47,6 +47,7 @@ from pellucid.learning.estimator import (
 )
 from pellucid.learning.step import Step, view
 from pellucid.learning.trace import Record, Trace
+from pellucid.networks.landscape import Landscape, corrupted
 from pellucid.saving import expect_names, expect_shape
 
 __all__ = ["CAPACITY", "HopfieldNetwork", "Recall", "corrupted", "hebb", "pseudo_inverse", "storkey", "visiting_orders"]
@@ -161,22 +162,6 @@ def packed(S: np.ndarray) -> np.ndarray:
     return octets.view("<u8").astype(np.uint64, copy=False)
 
 
-def corrupted(X: Any, share: float, random_state: Any = None) -> np.ndarray:
-    """Return X (n, N) of ±1 with ``share`` of each row's units, chosen at random, turned over.
-
-    Raises InvalidDataError for anything but rows of -1 and +1.
-    """
-    check_number("share", share, 0, 1)
-    generator = check_seed(random_state)
-    noisy = np.array(X)
-    if noisy.ndim != 2 or not np.isin(noisy, (-1, 1)).all():
-        raise InvalidDataError(f"X must be rows (n, N) of -1 and +1, got an array of shape {noisy.shape}")
-    count = round(share * noisy.shape[1])
-    for row in noisy:
-        row[generator.permutation(len(row))[:count]] *= -1
-    return noisy
-
-
 def _dense(X: Any) -> Any:
     return X.toarray() if hasattr(X, "toarray") else X
 
@@ -184,7 +169,7 @@ def _dense(X: Any) -> Any:
 # -- the estimator -------------------------------------------------------------------------------------------
 
 
-class HopfieldNetwork(BaseEstimator):
+class HopfieldNetwork(Landscape, BaseEstimator):
     """An associative memory: stores patterns of ±1, and completes damaged ones.
 
     Parameters
@@ -565,8 +550,8 @@ class HopfieldNetwork(BaseEstimator):
         Warns where rows do not come to rest: two states that take turns, or ``max_iter`` sweeps.
         """
         check_is_fitted(self)
-        found = self._settle(self._bipolar(X, reset=False))
-        return found._replace(states=(found.states + 1) // 2) if self.states == "binary" else found
+        found = self._settle(self._signs(X))
+        return found._replace(states=self._shown(found.states))
 
     def _settle(self, S: np.ndarray) -> Recall:
         """Run each row of S (n, N) of ±1 to its rest, in place."""
@@ -786,63 +771,14 @@ class HopfieldNetwork(BaseEstimator):
         ]
         return Trace("HopfieldNetwork", records)
 
-    # -- the landscape ---------------------------------------------------------------------------------------
+    def _signs(self, X: Any) -> np.ndarray:
+        return self._bipolar(X, reset=False)
 
-    def classify(self, X: Any, closeness: float = 0.95) -> np.ndarray:
-        """Return what each row of X (n, N) is: "stored", "inverse", "mixture" or "other", (n,).
+    def _shown(self, S: np.ndarray) -> np.ndarray:
+        return (S + 1) // 2 if self.states == "binary" else S
 
-        A mixture has an overlap of at least ``closeness`` with the sign of the sum of three, five or seven stored
-        patterns, each as it is or turned over: the spurious states of an odd number (Amit, Gutfreund, Sompolinsky).
-        """
-        check_is_fitted(self)
-        check_number("closeness", closeness, 0, 1)
-        return self._kinds(self._bipolar(X, reset=False), closeness)
-
-    def _kinds(self, S: np.ndarray, closeness: float = 0.95) -> np.ndarray:
-        N = self.n_features_in_
-        kinds = np.full(len(S), "other", dtype="<U7")
-        for row, s in enumerate(S):
-            m = self._units.T.astype(np.int32) @ s.astype(np.int32)  # (P,)
-            if (m == N).any() or (m == -N).any():
-                kinds[row] = "stored" if (m == N).any() else "inverse"
-            elif self._is_mixture(s, m, closeness):
-                kinds[row] = "mixture"
-        return kinds
-
-    def _is_mixture(self, s: np.ndarray, m: np.ndarray, closeness: float) -> bool:
-        nearest = np.argsort(-np.abs(m), kind="stable")[:8]
-        parts = self._units[:, nearest].astype(np.int32) * np.sign(m[nearest])  # (N, 8)
-        for count in (3, 5, 7):
-            for chosen in combinations(range(len(nearest)), count):
-                mixed = np.sign(parts[:, chosen].sum(axis=1))
-                if s @ mixed >= closeness * len(s):
-                    return True
-        return False
-
-    def fixed_points(self, n: int = 1000, random_state: Any = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Run n random states to their rest; return the distinct ones (k, N), their kinds (k,), how often each (k,)."""
-        check_is_fitted(self)
-        check_number("n", n, 1, integer=True)
-        starts = check_seed(random_state).randint(2, size=(n, self.n_features_in_)).astype(np.int8)
-        states, counts = np.unique(self._settle(2 * starts - 1).states, axis=0, return_counts=True)
-        kinds = self._kinds(states)
-        return (states + 1) // 2 if self.states == "binary" else states, kinds, counts
-
-    def basin(self, shares: Any, repeats: int = 10, random_state: Any = 0) -> np.ndarray:
-        """Return for each corrupted share how many of the patterns come back, all units right, (len(shares),)."""
-        check_is_fitted(self)
-        check_number("repeats", repeats, 1, integer=True)
-        if np.ndim(shares) != 1:
-            raise InvalidArgumentError(
-                f"shares must be a list of numbers from 0 to 1, got {shares!r}; use [{shares!r}]"
-            )
-        generator = check_seed(random_state)
-        patterns = np.ascontiguousarray(np.repeat(self.patterns_, repeats, axis=0))
-        found = []
-        for share in shares:
-            states = self._settle(corrupted(patterns, float(share), generator)).states
-            found.append((states == patterns).all(axis=1).mean())
-        return np.array(found)
+    def _rests(self, S: np.ndarray) -> np.ndarray:
+        return self._settle(S).states
 
     # -- saving ----------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ Overlaps come from patterns and states as bits: m_p = N - 2 (how many bits of x_
 
 import numpy as np
 
-from pellucid.parts.compiled.memory import uncounted
+from pellucid.parts.compiled.memory import fetch, uncounted
 from pellucid.parts.compiling import kernel
 
 __all__ = ["BLOCK", "factor_glauber", "factor_sweeps", "fields", "matrix_glauber", "matrix_sweeps", "overlaps"]
@@ -23,6 +23,8 @@ __all__ = ["BLOCK", "factor_glauber", "factor_sweeps", "fields", "matrix_glauber
 BLOCK = 64
 # Flips that are taken into the overlaps together.
 TOGETHER = 256
+# Units whose patterns are asked for before their turn comes.
+AHEAD = 6
 ONE = np.uint64(1)
 
 
@@ -258,6 +260,7 @@ def factor_sweeps(  # noqa: PLR0915  (one loop over the units: what is decided, 
                     s[i] = -s[i]
                     differ[i >> 6] ^= ONE << np.uint64(i & 63)
                     flips[r] += 1
+                    fetch(X[i])
                     waiting[count] = i
                     count += 1
                     if count == allowed:
@@ -267,6 +270,8 @@ def factor_sweeps(  # noqa: PLR0915  (one loop over the units: what is decided, 
                         near = toward * np.int64(m[guess])
                         allowed = min(TOGETHER, (near - rest[0] - aside) // (2 * P))
                     continue
+                if t + AHEAD < N:
+                    fetch(X[order[t + AHEAD]])
                 sign = np.int64(s[i])
                 known = (-near if unlike else near) - P
                 if len(low):

@@ -1,17 +1,19 @@
-"""What memory costs compiled code: views without reference counts, and numbers too small to be quick.
+"""What memory costs compiled code: counted views, rows that come too late, and numbers too small to be quick.
 
-A counted view costs two atomic operations, more than a tiny product. A subnormal number costs a hundred times a
+A counted view costs two atomic operations, more than a tiny product. A row from a random place costs what main memory
+takes to answer, unless it was asked for beforehand. A subnormal number costs a hundred times a
 normal one, and training makes them: momentum that fades, probabilities of what is out of the question. Where they
 would stay, numbers below ``floor`` count as zero.
 """
 
-from numba.core import cgutils
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from pellucid.parts.compiling import kernel
 
-__all__ = ["floor", "root_floor", "square", "tiny", "uncounted"]
+__all__ = ["fetch", "floor", "root_floor", "square", "tiny", "uncounted"]
 
+CACHE_LINE = 64  # bytes
 # Some 2**24 times the smallest normal numbers, so that a product with a small weight is a normal number, too.
 FLOOR_32, FLOOR_64 = 2e-31, 4e-301
 TINY_32, TINY_64 = 1.2e-38, 2.3e-308
@@ -34,6 +36,32 @@ def uncounted(typing_context, array):
         return out._getvalue()
 
     return array(array), build
+
+
+@intrinsic
+def fetch_line(typing_context, array, place):
+    """Ask for the cache line that holds ``place`` of a flat array, and go on without it."""
+
+    def build(context, builder, signature, arguments):
+        from llvmlite import ir
+
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        byte = ir.IntType(8).as_pointer()
+        flag = ir.IntType(32)
+        ask = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag]), "llvm.prefetch.p0"
+        )
+        builder.call(ask, [builder.bitcast(builder.gep(data, [arguments[1]]), byte), flag(0), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), build
+
+
+@kernel(inner=True)
+def fetch(row):
+    """Ask for the cache lines of a row that will be needed soon, and go on without them."""
+    for place in range(0, len(row), CACHE_LINE // row.itemsize):
+        fetch_line(row, place)
 
 
 @kernel(inner=True)
