@@ -94,7 +94,7 @@ def _shown_type() -> Any:
         filters, positive, negative, change, v_data, v_model = (traitlets.Bytes().tag(sync=True) for _ in range(6))
         hidden, reconstruction = (traitlets.Bytes().tag(sync=True) for _ in range(2))
         tile = traitlets.Int(8).tag(sync=True)
-        chosen = traitlets.Int(0).tag(sync=True)
+        hidden_unit = traitlets.Int(0).tag(sync=True)
         on_share, picture = (traitlets.List().tag(sync=True) for _ in range(2))
         rate, changed = (traitlets.Float(0.0).tag(sync=True) for _ in range(2))
         unit = traitlets.Int(allow_none=True, default_value=None).tag(sync=True)

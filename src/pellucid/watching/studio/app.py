@@ -24,13 +24,18 @@ __all__ = ["MOST_PAGES", "application"]
 
 MOST_PAGES = 16  # at a time: each has a thread
 ROOMS = (
-    "neuron", "playground", "hopfield",
+    "neuron",
+    "playground",
+    "hopfield",
     "rbm",
-)  # fmt: skip
+)
 QUESTIONS = (
-    "export", "trace", "corrupt",
-    "look", "sample",
-)  # fmt: skip
+    "export",
+    "trace",
+    "corrupt",
+    "look",
+    "sample",
+)
 TYPES = {
     ".html": "text/html",
     ".css": "text/css",

@@ -1,6 +1,6 @@
 // A restricted Boltzmann machine over pictures. Five parts, each with the same contract; `render` shows all that has values.
 // `filters`: the weights of each hidden unit as a picture. Values: `filters` (bytes, a picture after the other, 128 is zero),
-//   `tile` (pixels across), `chosen` (a hidden unit).
+//   `tile` (pixels across), `hidden_unit` (the chosen one).
 // `phases`: one step. Values: `positive`, `negative`, `change` (as `filters`), `v_data`, `v_model` (bytes, pictures), `on_share` [of the
 //   data, of the model], `changed` (the largest change), `rate`.
 // `picture`: a picture to paint, and what the machine makes of it. Values: `picture` (0 to 16), `editable`, `hidden`, `reconstruction`.
@@ -73,7 +73,7 @@ export function filters({ model, el }) {
 
   function draw() {
     const values = bytes(model.get("filters")), tile = model.get("tile") || 8, n = count(), across = square(n);
-    const width = Math.min(el.clientWidth || 320, 420) - 4, where = { across, width, x: 2, y: 2 }, chosen = model.get("chosen") ?? 0;
+    const width = Math.min(el.clientWidth || 320, 420) - 4, where = { across, width, x: 2, y: 2 }, chosen = model.get("hidden_unit") ?? 0;
     const context = sized(canvas, width + 4, places(across, width).height(Math.max(1, n)) + 4), c = colours(el);
     pictures(context, values, tile, where, scale(c));
     if (n) outline(context, chosen, where, c.ink);
@@ -87,17 +87,17 @@ export function filters({ model, el }) {
     const box = canvas.getBoundingClientRect(), across = square(count());
     const [column, row] = [event.clientX - box.left, event.clientY - box.top].map((v) => Math.max(0, Math.floor(v / box.width * across)));
     const unit = row * across + Math.min(across - 1, column);
-    if (unit < count()) model.set("chosen", unit);
+    if (unit < count()) model.set("hidden_unit", unit);
   });
   canvas.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     const across = square(count());
     const go = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across, Home: -1e6, End: 1e6 }[event.key];
     if (!go) return;
     event.preventDefault();
-    const next = (model.get("chosen") ?? 0) + go;
-    if (Math.abs(go) > 1e5 || (next >= 0 && next < count())) model.set("chosen", Math.max(0, Math.min(count() - 1, next)));
+    const next = (model.get("hidden_unit") ?? 0) + go;
+    if (Math.abs(go) > 1e5 || (next >= 0 && next < count())) model.set("hidden_unit", Math.max(0, Math.min(count() - 1, next)));
   });
-  return follow(model, el, ["filters", "chosen"], draw);
+  return follow(model, el, ["filters", "hidden_unit"], draw);
 }
 
 // -- one step: the data pull, what the machine makes up pushes ---------------------------------------------------
@@ -112,7 +112,7 @@ export function phases({ model, el }) {
   el.append(make("div", { className: "pellucid-phases" }, parts[0].node, signs[0], parts[1].node, signs[1], parts[2].node));
 
   function draw() {
-    const c = colours(el), tile = model.get("tile") || 8, chosen = model.get("chosen") ?? 0, on = model.get("on_share") ?? [[], []];
+    const c = colours(el), tile = model.get("tile") || 8, chosen = model.get("hidden_unit") ?? 0, on = model.get("on_share") ?? [[], []];
     const share = (/** @type {number | undefined} */ value) => (value === undefined ? "–" : `${Math.round(100 * value)} %`);
     const tables = [ramp(c.middle, c.positive), ramp(c.middle, c.negative), scale(c)], paper = ramp(c.middle, c.ink);
     const titles = [say("Positive phase: the data"), say("Negative phase: what it makes up"), say("Change of the weights")];
@@ -138,7 +138,7 @@ export function phases({ model, el }) {
       canvas.setAttribute("aria-label", `${titles[place]}: ${notes[place]}`);
     });
   }
-  return follow(model, el, ["positive", "negative", "change", "chosen", "v_data", "v_model", "on_share"], draw);
+  return follow(model, el, ["positive", "negative", "change", "hidden_unit", "v_data", "v_model", "on_share"], draw);
 }
 
 // -- a picture, and what the machine makes of it -------------------------------------------------------------------

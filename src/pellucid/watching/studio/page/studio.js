@@ -4,7 +4,10 @@ import { Talk } from "./talk.js";
 import { make, say, speak } from "./views/paint.js";
 
 /** @type {Record<string, () => Promise<any>>} */
-const ROOMS = { neuron: () => import("./rooms/neuron.js"), playground: () => import("./rooms/playground.js"), hopfield: () => import("./rooms/hopfield.js"),
+const ROOMS = {
+  neuron: () => import("./rooms/neuron.js"),
+  playground: () => import("./rooms/playground.js"),
+  hopfield: () => import("./rooms/hopfield.js"),
   rbm: () => import("./rooms/rbm.js"),
 };
 
@@ -66,7 +69,7 @@ function start(changed = {}, play = playing) {
   talk.say({ do: "open", room: name, settings, play });
   setPlaying(play);
 }
-/** Take note of what the link should hold, without opening the room anew. @param {any} changed */
+/** Change settings that need no new beginning. @param {any} changed */
 function keep(changed) {
   settings = { ...settings, ...changed };
   remember();
@@ -135,7 +138,10 @@ function showScript(script) {
 }
 
 function buildTop() {
-  const titles = { neuron: say("Neuron"), playground: say("Playground"), hopfield: say("Hopfield network"),
+  const titles = {
+    neuron: say("Neuron"),
+    playground: say("Playground"),
+    hopfield: say("Hopfield network"),
     rbm: say("Boltzmann machine"),
   };
   const tabs = Object.entries(titles).map(([key, title]) =>

@@ -14,7 +14,7 @@ let opened = null;
 
 /** @param {any} given */
 export function open({ settings, start, keep, talk, bar }) {
-  const model = new Model({ tile: 8, chosen, editable: true, picture: settings.v ?? [], chain: null });
+  const model = new Model({ tile: 8, hidden_unit: chosen, editable: true, picture: settings.v ?? [], chain: null });
   const counter = make("span", { className: "count" }), measure = make("p", { className: "small", id: "measure" });
   const [weights, phases, pad, chain, dreams, chart] = Array.from({ length: 6 }, () => make("div", {}));
   const [digits, energy, told, dreamt] = [make("div", { className: "row", role: "group", "aria-label": say("A digit that it never saw") }), make("p", { className: "small", id: "energy" }), make("p", { className: "small", id: "told" }), make("p", { className: "muted small" })];
@@ -31,7 +31,7 @@ export function open({ settings, start, keep, talk, bar }) {
     Object.assign(settings, changed);
     start(changed);
   }
-  model.on("change:chosen", () => { chosen = model.get("chosen"); });
+  model.on("change:hidden_unit", () => { chosen = model.get("hidden_unit"); });
 
   // -- a picture and its chain -------------------------------------------------------------------------------
   /** @param {number[]} picture */
@@ -112,7 +112,7 @@ export function open({ settings, start, keep, talk, bar }) {
       dreaming.set("dreams", null);
       dreamt.textContent = "";
     }
-    if (chosen >= now.on_share[0].length) model.set("chosen", 0);
+    if (chosen >= now.on_share[0].length) model.set("hidden_unit", 0);
     counter.replaceChildren(say("batch"), " ", make("strong", { id: "count" }, now.batch.toLocaleString()), ` / ${now.of.toLocaleString()} · ${say("epoch")} ${now.epoch}`);
     measure.replaceChildren(say("log pseudo-likelihood"), " ", make("strong", { id: "score" }, text(now.pseudo_likelihood, 3)), ` · ${say("gap of the free energies")} ${text(now.free_energy_gap, 2)}`);
     const names = ["filters", "positive", "negative", "change", "v_data", "v_model", "on_share", "changed", "rate", "hidden", "reconstruction"];
