@@ -15,7 +15,7 @@ let opened = null;
 /** @param {any} given */
 export function open({ settings, start, keep, talk, bar }) {
   const model = new Model({ tile: 8, hidden_unit: chosen, editable: true, picture: settings.v ?? [], chain: null });
-  const counter = make("span", { className: "count" }), measure = make("p", { className: "small", id: "measure" });
+  const counter = make("span", { className: "count" }, say("A moment: the first time, its code is compiled.")), measure = make("p", { className: "small", id: "measure" });
   const [weights, phases, pad, chain, dreams, chart] = Array.from({ length: 6 }, () => make("div", {}));
   const [digits, energy, told, dreamt] = [make("div", { className: "row", role: "group", "aria-label": say("A digit that it never saw") }), make("p", { className: "small", id: "energy" }), make("p", { className: "small", id: "told" }), make("p", { className: "muted small" })];
   const source = sourcePanel(), dreaming = new Model({ tile: 8, chain: null });
