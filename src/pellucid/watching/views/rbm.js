@@ -1,6 +1,6 @@
 // A restricted Boltzmann machine over pictures. Five parts, each with the same contract; `render` shows all that has values.
 // `filters`: the weights of each hidden unit as a picture. Values: `filters` (bytes, a picture after the other, 128 is zero),
-//   `tile` (pixels across), `chosen` (a hidden unit).
+//   `tile` (pixels across), `hidden_unit` (the chosen one).
 // `phases`: one step. Values: `positive`, `negative`, `change` (as `filters`), `v_data`, `v_model` (bytes, pictures), `on_share` [of the
 //   data, of the model], `changed` (the largest change), `rate`.
 // `picture`: a picture to paint, and what the machine makes of it. Values: `picture` (0 to 16), `editable`, `hidden`, `reconstruction`.

@@ -6,7 +6,7 @@ import { make, say, text } from "../views/paint.js";
 import * as machine from "../views/rbm.js";
 
 const RATES = [0.001, 0.003, 0.01, 0.03, 0.06, 0.1, 0.3, 1];
-let hiddenUnit = 0, drawing = "pseudo_likelihood";
+let chosen = 0, drawing = "pseudo_likelihood";
 /** What was answered since the room was opened, to be shown again in another language. @type {Record<string, any>} */
 let answers = {};
 /** @type {any} */
@@ -14,8 +14,8 @@ let opened = null;
 
 /** @param {any} given */
 export function open({ settings, start, keep, talk, bar }) {
-  const model = new Model({ tile: 8, hidden_unit: hiddenUnit, editable: true, picture: settings.v ?? [], chain: null });
-  const counter = make("span", { className: "count" }), measure = make("p", { className: "small", id: "measure" });
+  const model = new Model({ tile: 8, hidden_unit: chosen, editable: true, picture: settings.v ?? [], chain: null });
+  const counter = make("span", { className: "count" }, say("A moment: the first time, its code is compiled.")), measure = make("p", { className: "small", id: "measure" });
   const [weights, phases, pad, chain, dreams, chart] = Array.from({ length: 6 }, () => make("div", {}));
   const [digits, energy, told, dreamt] = [make("div", { className: "row", role: "group", "aria-label": say("A digit that it never saw") }), make("p", { className: "small", id: "energy" }), make("p", { className: "small", id: "told" }), make("p", { className: "muted small" })];
   const source = sourcePanel(), dreaming = new Model({ tile: 8, chain: null });
@@ -31,7 +31,7 @@ export function open({ settings, start, keep, talk, bar }) {
     Object.assign(settings, changed);
     start(changed);
   }
-  model.on("change:hidden_unit", () => { hiddenUnit = model.get("hidden_unit"); });
+  model.on("change:hidden_unit", () => { chosen = model.get("hidden_unit"); });
 
   // -- a picture and its chain -------------------------------------------------------------------------------
   /** @param {number[]} picture */
@@ -112,7 +112,7 @@ export function open({ settings, start, keep, talk, bar }) {
       dreaming.set("dreams", null);
       dreamt.textContent = "";
     }
-    if (hiddenUnit >= now.on_share[0].length) model.set("hidden_unit", 0);
+    if (chosen >= now.on_share[0].length) model.set("hidden_unit", 0);
     counter.replaceChildren(say("batch"), " ", make("strong", { id: "count" }, now.batch.toLocaleString()), ` / ${now.of.toLocaleString()} · ${say("epoch")} ${now.epoch}`);
     measure.replaceChildren(say("log pseudo-likelihood"), " ", make("strong", { id: "score" }, text(now.pseudo_likelihood, 3)), ` · ${say("gap of the free energies")} ${text(now.free_energy_gap, 2)}`);
     const names = ["filters", "positive", "negative", "change", "v_data", "v_model", "on_share", "changed", "rate", "hidden", "reconstruction"];
