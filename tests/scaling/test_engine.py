@@ -73,7 +73,7 @@ def losses_by_hand(module, epochs):
 def test_mixed_precision_is_that_of_autocast_with_weights_in_float32():
     found = {}
     for precision in ("bf16", "full"):
-        model = classifier("torch", precision=precision, dtype="auto", alpha=0, max_iter=3, solver="adam")
+        model = classifier("torch", precision=precision, dtype="float32", alpha=0, max_iter=3, solver="adam")
         model, module = begun_again(model.fit(X.astype(np.float32), y))
         found[precision] = [step.loss for step in model.steps(X, y, "batch")]
         assert model.stack_.dtype == np.float32
