@@ -138,7 +138,7 @@ def lesson(
         str | None, Argument(metavar="[NAME]", help="neuron, mlp, convolution, hopfield, rbm, graphs, spinn")
     ] = None,
     *,
-    out: Annotated[Path | None, Option(metavar="FILE", help=say("Where to keep your copy of it."))] = None,
+    out: Annotated[Path | None, Option(metavar="DIR", help=say("A folder for your copy of it."))] = None,
     port: Annotated[int | None, Option(min=1, max=65535, help=say("The port; else any that is free."))] = None,
     browser: Annotated[bool, Option("--browser/--no-browser", help=say("Open the page in a browser."))] = True,
 ) -> None:

@@ -20,7 +20,7 @@ __all__ = ["lesson"]
 def lesson(name: str | None, *, out: Path | None, port: int | None, browser: bool) -> None:
     """Open a copy of the lesson ``name`` to read and to change; without a name, list them all.
 
-    The copy is ``out``, which is gone on with if it is there, or one that goes when marimo closes.
+    The copy lies in the folder ``out``, where one that is there already is gone on with; else it goes when marimo ends.
     """
     if name is None:
         show(table(say("The lessons"), [say("name"), say("about")], list(titles().items())))
@@ -29,10 +29,18 @@ def lesson(name: str | None, *, out: Path | None, port: int | None, browser: boo
     check_name(name, titles(), say("there is no lesson {name!r}; ", name=name))
     _check_extras(name)
     with TemporaryDirectory(prefix="pellucid-") as folder:
-        path = Path(folder) / f"{name}.py" if out is None else out
-        if not path.exists():
-            shutil.copyfile(path_of(name), path)
-        _edit(path, port, browser)
+        _edit(_copied(name, Path(folder) if out is None else out), port, browser)
+
+
+def _copied(name: str, folder: Path) -> Path:
+    """Return the copy in the folder, made where it is not there yet; marimo runs it when it opens it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, settings = folder / f"{name}.py", folder / "pyproject.toml"
+    if not path.exists():
+        shutil.copyfile(path_of(name), path)
+    if not settings.exists():
+        settings.write_text("[tool.marimo.runtime]\nauto_instantiate = true\n", encoding="utf-8")
+    return path
 
 
 def _check_extras(name: str) -> None:

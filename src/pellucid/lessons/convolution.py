@@ -1,7 +1,3 @@
-# /// script
-# [tool.marimo.runtime]
-# auto_instantiate = true
-# ///
 """A lesson: convolution and pooling, by hand and by the library."""
 
 import marimo
@@ -9,7 +5,7 @@ import marimo
 __generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="Pellucid: convolution")
 
-with app.setup:
+with app.setup(hide_code=True):
     import numpy as np
 
     from pellucid import CNNClassifier

@@ -1,7 +1,3 @@
-# /// script
-# [tool.marimo.runtime]
-# auto_instantiate = true
-# ///
 """A lesson: computation graphs, built once or as the code runs, by hand and by PyTorch; a recurrent network; SPINN."""
 
 import marimo
@@ -9,7 +5,7 @@ import marimo
 __generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="Pellucid: graphs")
 
-with app.setup:
+with app.setup(hide_code=True):
     import math
 
     import numpy as np
@@ -277,8 +273,8 @@ def _(tell):
         ## The same in PyTorch
 
         PyTorch's tensors are such numbers (whole arrays of them). Pellucid's `Graph` looks on while the code runs, and takes down each
-        operation with the line that ran. The computation itself is not changed. Press →: first the graph grows, then the slopes come
-        back.
+        operation with the line that ran. The computation itself is not changed. Pull the slider to the left and press →: the graph grows;
+        when it is whole, the slopes come back.
         """,
         """
         权重是一个有许多箭头的节点：每一轮都用到它，它的斜率是所有轮次之和。
@@ -286,7 +282,7 @@ def _(tell):
         ## 在 PyTorch 里
 
         PyTorch 的张量就是这样的数（而且是整个数组）。Pellucid 的 `Graph` 在代码运行时旁观，记下每个运算和正在运行的那一行，
-        计算本身不变。按 →：先是图生长，然后斜率回来。
+        计算本身不变。把滑块拉到最左边，再按 →：图会生长；长成之后，斜率就回来了。
         """,
     )
     return

@@ -1,7 +1,3 @@
-# /// script
-# [tool.marimo.runtime]
-# auto_instantiate = true
-# ///
 """A lesson: several layers and backpropagation, by hand and by the library; exclusive or, then digits."""
 
 import marimo
@@ -9,7 +5,7 @@ import marimo
 __generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="Pellucid: mlp")
 
-with app.setup:
+with app.setup(hide_code=True):
     import time
 
     import marimo as mo

@@ -14,7 +14,7 @@ export function render({ model, el }) {
   const code = make("pre", { className: "pellucid-lines" });
   const note = make("p", { className: "pellucid-note", "aria-live": "polite" });
   const scroll = make("div", { className: "pellucid-scroll", tabIndex: 0 }, drawing);
-  el.append(code, scroll, make("div", { className: "pellucid-moment" }, back, slider, on), note);
+  el.append(code, make("div", { className: "pellucid-moment" }, back, slider, on), note, scroll);
   back.addEventListener("click", () => go(Number(slider.value) - 1));
   on.addEventListener("click", () => go(Number(slider.value) + 1));
   slider.addEventListener("input", () => go(Number(slider.value)));
