@@ -130,11 +130,11 @@ def _(X, w):
 def _(tell, w, z):
     tell(
         f"""
-        Check the second row, 1 1 1, with your own pencil: 1 · {w[0]} + 1 · {w[1]} + 1 · ({w[2]}) = **{z[1]:.2f}**.
+        Check the second row, 1 1 1, with your own pencil: 1 · ({w[0]}) + 1 · ({w[1]}) + 1 · ({w[2]}) = **{z[1]:.2f}**.
         The weights know nothing yet, so the outputs are wrong.
         """,
         f"""
-        用笔验算第二行 1 1 1：1 · {w[0]} + 1 · {w[1]} + 1 · ({w[2]}) = **{z[1]:.2f}**。
+        用笔验算第二行 1 1 1：1 · ({w[0]}) + 1 · ({w[1]}) + 1 · ({w[2]}) = **{z[1]:.2f}**。
         权重现在什么都不知道，所以输出是错的。
         """,
     )
