@@ -66,6 +66,15 @@ def test_what_is_cut_joined_or_changed_in_place_is_followed():
     assert graph[4].value.tolist() == [4, 6, 0, 2]
 
 
+def test_what_was_changed_in_place_has_no_slope_of_its_own():
+    x = leaf(3.0)
+    with Graph(x=x) as graph:
+        y = x * 2
+        y.mul_(5)
+    y.backward()
+    assert [None if node.slope is None else float(node.slope) for node in graph] == [10, None, 1]
+
+
 def test_the_run_is_the_same_to_the_last_bit_with_and_without():
     def run(watched):
         torch.manual_seed(0)

@@ -18,7 +18,7 @@ Source of the idea: define-by-run automatic differentiation (Tokui et al. 2015, 
 import linecache
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, overload
@@ -44,7 +44,8 @@ class Node:
     """One value: its ``number``, the ``name`` of what was given ("" for what was computed), the ``operation``.
 
     ``inputs`` are the numbers of the nodes that it was computed from; ``value`` a copy of what it was when it was made;
-    ``line`` the source line that ran, ``place`` its file and number. ``slope`` is None before ``backward()``.
+    ``line`` the source line that ran, ``place`` its file and number. ``slope`` is None before ``backward()``, and where
+    the ``tensor`` was changed in place since (it is None then).
     """
 
     number: int
@@ -59,7 +60,7 @@ class Node:
     @property
     def slope(self) -> np.ndarray | None:
         """How fast the final value rises with this one, of the value's shape; None where nobody asked."""
-        slope = self.tensor.grad if self.tensor.requires_grad else None
+        slope = self.tensor.grad if self.tensor is not None and self.tensor.requires_grad else None
         return None if slope is None else slope.detach().cpu().numpy()
 
     def __str__(self) -> str:
@@ -145,6 +146,9 @@ class Graph(Sequence[Node]):
             return
         if tensor.requires_grad and not tensor.is_leaf:
             tensor.retain_grad()
+        if id(tensor) in self._number:  # changed in place: its slope will be that of what it is now
+            old = self._number[id(tensor)]
+            self._nodes[old] = replace(self._nodes[old], tensor=None)
         value = tensor.detach().cpu().numpy().copy()
         self._number[id(tensor)] = len(self._nodes)
         self._nodes.append(Node(len(self._nodes), name, operation, inputs, value, line, place, tensor))
