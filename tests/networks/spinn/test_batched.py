@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from pellucid.errors import InvalidArgumentError, InvalidDataError  # noqa: E402
-from pellucid.networks.spinn import batched, stepwise  # noqa: E402
+from pellucid.networks.spinn import batched  # noqa: E402
 from pellucid.networks.spinn.batched import encode, plan  # noqa: E402
 from pellucid.networks.spinn.machine import Cell, machine  # noqa: E402
 from pellucid.networks.spinn.parsing import parse  # noqa: E402

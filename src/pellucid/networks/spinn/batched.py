@@ -140,14 +140,15 @@ class _Encode(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(W, b, V, d)
         if _is_compiled(leaves):
-            from pellucid.parts.compiled.packed import is_fast
             from pellucid.parts.compiled.shift_reduce import forward
 
-            h, c, P, e, m, X, Z, Y, G = _arrays(shapes, _memory(leaves).dtype)
-            forward(
-                *made.indices, _memory(leaves), h, c, P, e, m, *map(_memory, (W, b, V, d)), X, Z, Y, G, mult, is_fast()
-            )
+            table = _memory(leaves)
+            space, *arrays = _workspace([_space(table.dtype, (W, V)), *shapes], table.dtype)
+            h, c, P, e, m, X, Z, Y, G = arrays
+            forward(*made.indices, table, h, c, P, e, m, *map(_memory, (W, b, V, d)), X, Z, Y, G, mult, space)
             out, seen = torch.from_numpy(h[wanted]), torch.from_numpy(e.copy() if all_e else e[:0])
+            if not any(ctx.needs_input_grad):
+                _give_back(h)
         else:
             from pellucid.networks.spinn.stepwise import forward as torch_forward
 
@@ -169,25 +170,29 @@ class _Encode(torch.autograd.Function):
         made, base, H, T = ctx.made, 1 + ctx.made.leaves, h.shape[1], e.shape[1]
         rows, steps = (int(np.diff(start).max(initial=0)) for start in (made.reduce_start, made.track_start))
         shapes = [
-            h.shape, c.shape, e.shape, m.shape, (base if T else 0, 4 * T), (rows, X.shape[1]), (steps, Y.shape[1]),
-            W.shape, b.shape, V.shape, d.shape, (made.leaves, 2 * H),
+            h.shape, c.shape, e.shape, m.shape, (base if T else 0, 4 * T), (rows, X.shape[1]), (steps, Y.shape[1])
         ]  # fmt: skip
+        results = [W.shape, b.shape, V.shape, d.shape, (made.leaves, 2 * H)]
         if isinstance(h, np.ndarray):
-            from pellucid.parts.compiled.packed import is_fast
             from pellucid.parts.compiled.shift_reduce import backward
 
-            arrays = _arrays(shapes, h.dtype)
-            wanted = ctx.wanted[: 0 if d_out is None else None]
-            outside = [np.empty((0, size), h.dtype) if one is None else _memory(one) for one, size in ((d_out, H), (d_e, T))]
-            backward(
-                *made.indices, h, c, e, m, _memory(W), _memory(V), X, Z, Y, G, wanted, *outside, *arrays, ctx.mult,
-                is_fast(),
+            space, *scratch = _workspace(
+                [_space(h.dtype, (W.T, V[H:].T, V[:H].T), ((X, Z), (h, G), (Y, G))), *shapes], h.dtype
             )
-            dW, db, dV, dd, d_leaves = map(torch.from_numpy, arrays[-5:])
+            gradients = [_array(shape, h.dtype) for shape in results]
+            wanted = ctx.wanted[: 0 if d_out is None else None]
+            outside = [np.empty((0, n), h.dtype) if one is None else _memory(one) for one, n in ((d_out, H), (d_e, T))]
+            backward(
+                *made.indices, h, c, e, m, _memory(W), _memory(V), X, Z, Y, G, wanted, *outside, *scratch, *gradients,
+                ctx.mult, space,
+            )  # fmt: skip
+            _give_back(h)
+            _give_back(space)
+            dW, db, dV, dd, d_leaves = map(torch.from_numpy, gradients)
             return d_leaves, dW, db, dV, dd, None, None, None, None
         from pellucid.networks.spinn.stepwise import backward as torch_backward
 
-        dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, _ = (h.new_zeros(shape) for shape in shapes)
+        dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, _ = (h.new_zeros(shape) for shape in shapes + results)
         if d_out is not None:
             dh.index_add_(0, torch.from_numpy(ctx.wanted).to(h.device), d_out)
         if d_e is not None:
@@ -201,11 +206,51 @@ def _is_compiled(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu"
 
 
-def _arrays(shapes: Sequence[tuple[int, ...]], dtype: Any) -> list[np.ndarray]:
-    """Return empty arrays behind which the kernels may read and write back (``vectors.py``)."""
+_spare: list[np.ndarray] = []  # memory that nobody uses: new memory costs a page fault every 4 kB
+
+
+def _workspace(shapes: Sequence[tuple[int, ...]], dtype: Any) -> list[np.ndarray]:
+    """Return empty arrays in one piece of memory, behind each of which kernels may read and write back."""
     from pellucid.parts.compiled.vectors import ROOM
 
-    return [np.empty(size + ROOM, dtype)[:size].reshape(shape) for shape in shapes if (size := prod(shape)) >= 0]
+    sizes = [prod(shape) for shape in shapes]
+    total = (sum(sizes) + ROOM * len(sizes)) * dtype.itemsize
+    try:
+        memory = _spare.pop()
+    except IndexError:
+        memory = np.empty(0, np.uint8)
+    if len(memory) < total:
+        memory = np.empty(total, np.uint8)
+    flat, at, arrays = memory[:total].view(dtype), 0, []
+    for size, shape in zip(sizes, shapes, strict=True):
+        arrays.append(flat[at : at + size].reshape(shape))
+        at += size + ROOM
+    return arrays
+
+
+def _give_back(array: np.ndarray) -> None:
+    """Keep the memory of a workspace, known by one of its arrays, for the next one."""
+    while array.base is not None:
+        array = array.base
+    if len(_spare) < 2:
+        _spare.append(array)
+
+
+def _array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return an empty array behind which kernels may read and write back."""
+    from pellucid.parts.compiled.vectors import ROOM
+
+    return np.empty(prod(shape) + ROOM, dtype)[: prod(shape)].reshape(shape)
+
+
+def _space(dtype: Any, weights: Sequence[Tensor], products: Sequence[tuple[np.ndarray, np.ndarray]] = ()) -> tuple[int]:
+    """Return how many numbers the kernels need to lay out weights, and the factors of slopes; 0: BLAS multiplies."""
+    from pellucid.parts.compiled.packed import is_fast, space_for
+
+    if not is_fast():
+        return (0,)
+    sizes, pairs = [one.shape for one in weights], [(a.shape[1], d.shape[1]) for a, d in products]
+    return (space_for(dtype.itemsize, sizes, pairs),)
 
 
 def _memory(tensor: Tensor) -> np.ndarray:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pellucid.errors import InvalidArgumentError
-from pellucid.networks.spinn.batched import _arrays, _flat, _memory
+from pellucid.networks.spinn.batched import _flat, _give_back, _memory, _space, _workspace
 from pellucid.networks.spinn.machine import Cell, Encoded
 
 __all__ = ["parse"]
@@ -16,7 +16,6 @@ __all__ = ["parse"]
 @torch.no_grad()
 def parse(cell: Cell, leaves: Tensor, tokens: Sequence[np.ndarray]) -> Encoded:
     """Read sentences by the cell's own transitions (masked), without gradient; on the CPU, in compiled code."""
-    from pellucid.parts.compiled.packed import is_fast
     from pellucid.parts.compiled.shift_reduce import parse as compiled
 
     if not cell.predict:
@@ -31,12 +30,15 @@ def parse(cell: Cell, leaves: Tensor, tokens: Sequence[np.ndarray]) -> Encoded:
         (base + R, H), (base + R, H), (base, 4 * T), (2 * B, T), (2 * B, T),
         (B, len(W)), (B, 5 * H), (2 * B, 2 * H + T), (2 * B, 4 * T),
     ]  # fmt: skip
-    h, c, P, e, m, X, Z, Y, G = _arrays(shapes, table.dtype)
+    space, *arrays = _workspace([_space(table.dtype, (cell.W, cell.V)), *shapes], table.dtype)
+    h, c, P, e, m, X, Z, Y, G = arrays
     taken, roots = np.empty((B, 2 * int(lengths.max()) - 1), np.uint8), np.empty(B, np.int64)
     compiled(
         words, (lengths.cumsum() - lengths)[order], lengths[order], table, h, c, P, e, m, W, b, V, d,
-        U[:, 1] - U[:, 0], u[1] - u[0], X, Z, Y, G, taken, roots, cell.multiply, is_fast(),
+        U[:, 1] - U[:, 0], u[1] - u[0], X, Z, Y, G, taken, roots, cell.multiply, space,
     )  # fmt: skip
     back = np.argsort(order)
     transitions = [taken[row, : 2 * n - 1] for row, n in zip(back.tolist(), lengths.tolist(), strict=True)]
-    return Encoded(torch.from_numpy(h[roots[back]]).to(leaves.device), transitions, None)
+    out = h[roots[back]]  # a copy
+    _give_back(h)
+    return Encoded(torch.from_numpy(out).to(leaves.device), transitions, None)

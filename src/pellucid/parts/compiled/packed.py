@@ -10,19 +10,19 @@ fit into 16 registers, or of 4, which take as long as fewer would. Where rows ar
 Behind C there must be ``ROOM``. Sums run in the order of k: the same bits whatever the number of threads.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
-import numpy as np
-from llvmlite import binding
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pellucid.parts.compiled.lanes import Vectors
-from pellucid.parts.compiled.vectors import WIDTH, load, store
+from pellucid.parts.compiled.vectors import ROOM, WIDTH, load, store
 from pellucid.parts.compiling import kernel
 
-__all__ = ["add_packed", "add_packed_tn", "is_fast", "pack", "pack_turned", "panels", "scratch"]
+__all__ = ["add_packed", "add_packed_tn", "is_fast", "pack", "pack_turned", "panel_size", "space_for"]
 
 DEPTH = 256  # k at a time: a panel's part, 16 kB or 32 kB, stays in the first-level cache for all rows
 HEIGHT = 96  # rows at a time, whose part of A stays in the second-level cache for all panels
@@ -33,6 +33,20 @@ def is_fast() -> bool:
     """Say whether this machine has registers for the tiles (AVX2 with fused products, AVX-512); else BLAS is faster."""
     features = binding.get_host_cpu_features()
     return bool(features.get("avx512f") or (features.get("avx2") and features.get("fma")))
+
+
+def space_for(itemsize: int, weights: Sequence[tuple[int, int]], slopes: Sequence[tuple[int, int]] = ()) -> int:
+    """Return how many numbers the panels of weights (k, n) take, and of the largest product Aᵀ B with (m, n)."""
+    wide = 2 * WIDTH // itemsize
+    kept = sum(-(-n // wide) * wide * k for k, n in weights)
+    return kept + max((DEPTH * (m + n + 2 * wide) for m, n in slopes), default=0) + ROOM
+
+
+@kernel(inner=True)
+def panel_size(array, k, n):
+    """Return how many numbers of an array's dtype the panels of B (k, n) take."""
+    wide = 2 * WIDTH // array.itemsize
+    return (n + wide - 1) // wide * wide * k
 
 
 def _tile(rows):
@@ -69,8 +83,8 @@ def _tile(rows):
                     for j in range(2):
                         total = sums[2 * i + j]
                         builder.store(v.add_product(builder.load(total), seen, weights[j]), total)
-            order = [v.ir.Constant(v.ir.VectorType(v.index, v.lanes), [j * v.lanes + n for n in range(v.lanes)]) for j in range(2)]
             indices = Vectors(context, builder, types.int64, v.lanes)
+            order = [ir.Constant(indices.type, list(range(j * v.lanes, (j + 1) * v.lanes))) for j in range(2)]
             inside = [builder.icmp_signed("<", one, indices.same(width)) for one in order]
             for i in range(rows):
                 for j in range(2):
@@ -98,7 +112,7 @@ def add_packed(a, packed, c, m, k, n):
                 deep, at, i = min(DEPTH, k - near), start * k + near * wide, top
                 while i < end:
                     rest = end - i
-                    if rest > 8 or rest == 5 or rest == 6:
+                    if rest > 8 or 5 <= rest <= 6:  # 7 and 8 are twice 4
                         TILE_6(a, i * k + near, k, 1, packed, at, c, i * n + start, n, deep, rest, n - start)
                         i += 6
                     else:
@@ -107,40 +121,40 @@ def add_packed(a, packed, c, m, k, n):
 
 
 @kernel(inner=True)
-def add_packed_tn(a, b, c, a_panels, b_panels):
-    """Add Aᵀ B to C, with A (k, m), B (k, n), C (m, n); ``a_panels`` and ``b_panels`` are scratch (``scratch``)."""
+def add_packed_tn(a, b, c, space):
+    """Add Aᵀ B to C, with A (k, m), B (k, n), C (m, n), room behind all three; ``space`` holds panels for a while."""
     k, m, n = a.shape[0], a.shape[1], b.shape[1]
     wide = 2 * WIDTH // c.itemsize
+    b_panels = space[DEPTH * (m + wide) :]
     for near in range(0, k, DEPTH):
         deep = min(DEPTH, k - near)
-        pack(a[near : near + deep], a_panels, 6)
-        pack(b[near : near + deep], b_panels, wide)
+        _pack_rows(a[near : near + deep], space, 6)
+        _pack_rows(b[near : near + deep], b_panels, wide)
         for top in range(0, m, HEIGHT):
             for start in range(0, n, wide):
                 for i in range(top, min(m, top + HEIGHT), 6):
-                    TILE_6(a_panels, i * deep, 1, 6, b_panels, start * deep, c, i * n + start, n, deep, m - i, n - start)
+                    TILE_6(space, i * deep, 1, 6, b_panels, start * deep, c, i * n + start, n, deep, m - i, n - start)
 
 
 @kernel(inner=True)
-def scratch(array, columns):
-    """Return room for the panels of so many columns and DEPTH rows, of an array's dtype."""
-    return np.empty((columns + 2 * WIDTH // array.itemsize) * DEPTH, array.dtype)
-
-
-@kernel(inner=True)
-def panels(b, k, n):
-    """Return an empty array for the panels of B (k, n), of the dtype of b."""
-    wide = 2 * WIDTH // b.itemsize
-    return np.empty((n + wide - 1) // wide * wide * k, b.dtype)
-
-
-@kernel(inner=True)
-def pack(b, out, wide):
-    """Write the panels of B (k, n), each so many columns wide."""
+def _pack_rows(b, out, wide):
+    """Write the panels of B (k, n), with room behind it; what stands beyond column n does not matter."""
     (k, n), step, at = b.shape, WIDTH // b.itemsize, 0
     for start in range(0, n, wide):
+        for place in range(start, start + k * n, n):
+            for j in range(0, wide, step):  # what is beyond the panel's row is written over by the next
+                store(out, at + j, load(b, place + j))
+            at += wide
+
+
+@kernel(inner=True)
+def pack(b, out):
+    """Write the panels of B (k, n)."""
+    (k, n), step, at = b.shape, WIDTH // b.itemsize, 0
+    wide = 2 * step
+    for start in range(0, n, wide):
         width = min(wide, n - start)
-        if width == 2 * step:
+        if width == wide:
             for place in range(start, start + k * n, n):
                 store(out, at, load(b, place))
                 store(out, at + step, load(b, place + step))

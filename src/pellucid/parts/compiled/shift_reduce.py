@@ -11,7 +11,7 @@ next row only where that is written later, or masks what is not its own.
 
 import numpy as np
 
-from pellucid.parts.compiled.packed import add_packed, add_packed_tn, pack, pack_turned, panels, scratch
+from pellucid.parts.compiled.packed import add_packed, add_packed_tn, pack, pack_turned, panel_size
 from pellucid.parts.compiled.product import add_product, add_product_nt, add_product_tn
 from pellucid.parts.compiled.vectors import ROOM, first, lanes, load, logistic, same, select, store, tanh
 from pellucid.parts.compiling import kernel
@@ -20,23 +20,23 @@ __all__ = ["backward", "forward", "parse"]
 
 
 @kernel(inner=True)
-def _packed(weights, tiled):
-    """Return the panels of weights (k, n), or nothing where BLAS multiplies."""
-    if not tiled:
-        return np.empty(0, weights.dtype)
-    out = panels(weights, weights.shape[0], weights.shape[1])
-    pack(weights, out, 2 * lanes(weights))
-    return out
+def _packed(weights, space):
+    """Return the panels of weights (k, n) and the space that is left, or nothing where there is none."""
+    if not space.size:
+        return space, space
+    size = panel_size(space, weights.shape[0], weights.shape[1])
+    pack(weights, space)
+    return space[:size], space[size:]
 
 
 @kernel(inner=True)
-def _packed_turned(weights, tiled):
-    """Return the panels of the transposed weights (k, n), or nothing where BLAS multiplies."""
-    if not tiled:
-        return np.empty(0, weights.dtype)
-    out = panels(weights, weights.shape[1], weights.shape[0])
-    pack_turned(weights, out)
-    return out
+def _packed_turned(weights, space):
+    """Return the panels of the transposed weights and the space that is left, or nothing where there is none."""
+    if not space.size:
+        return space, space
+    size = panel_size(space, weights.shape[1], weights.shape[0])
+    pack_turned(weights, space)
+    return space[:size], space[size:]
 
 
 @kernel(inner=True)
@@ -58,10 +58,10 @@ def _multiply_turned(a, weights, packed, out):
 
 
 @kernel(inner=True)
-def _slopes(a, d, out, a_panels, d_panels):
-    """Add Aᵀ D to out; without panels BLAS multiplies."""
-    if d_panels.size:
-        add_packed_tn(a, d, out, a_panels, d_panels)
+def _slopes(a, d, out, space):
+    """Add Aᵀ D to out; without space BLAS multiplies."""
+    if space.size:
+        add_packed_tn(a, d, out, space)
     else:
         add_product_tn(a, d, out, a.shape[1], a.shape[0], d.shape[1])
 
@@ -168,13 +168,13 @@ def _track(start, stop, before, buffer, top, second, P, h, e, m, V, packed, Y, G
 
 
 @kernel(inner=True)
-def _see_buffer(h, base, V, d, P, tiled):
+def _see_buffer(h, base, V, d, P, space):
     """Write what the tracker's gates get from each state that may come from the buffer, and d: P (1 + leaves, 4T)."""
     H = h.shape[1]
     d = _with_room(d)
     for v in range(base):
         _place(d, 0, P, v * P.shape[1], P.shape[1])
-    _multiply(h[:base], V[:H], _packed(V[:H], tiled), P)
+    _multiply(h[:base], V[:H], _packed(V[:H], space)[0], P)
 
 
 @kernel(inner=True)
@@ -191,17 +191,18 @@ def _set_leaves(leaves, h, c):
 @kernel()
 def forward(
     reduce_start, left, right, track_of, track_start, buffer, top, second,
-    leaves, h, c, P, e, m, W, b, V, d, X, Z, Y, G, multiply, tiled,
+    leaves, h, c, P, e, m, W, b, V, d, X, Z, Y, G, multiply, space,
 ):  # fmt: skip
     """Fill h, c from the leaves (V, 2H) on, and the tracker's e, m (S, T); P (1 + V, 4T) is scratch.
 
-    ``tiled`` says that weights are packed; else BLAS multiplies.
+    ``space`` is for the panels of the weights (``packed.py``); where there is none BLAS multiplies.
     """
     base, H, T, b = h.shape[0] - left.size, h.shape[1], e.shape[1], _with_room(b)
     _set_leaves(leaves, h, c)
-    W_packed, V_packed = _packed(W, tiled), _packed(V[H:], tiled)
+    W_packed, space = _packed(W, space)
+    V_packed, space = _packed(V[H:], space)
     if T:
-        _see_buffer(h, base, V, d, P, tiled)
+        _see_buffer(h, base, V, d, P, space)
     for step in range(reduce_start.size - 1):
         if T:
             before = track_start[step - 1] if step else -1
@@ -284,7 +285,7 @@ def _track_back(start, stop, before, buffer, top, second, m, V, packed, G, dh, d
 def backward(
     reduce_start, left, right, track_of, track_start, buffer, top, second,
     h, c, e, m, W, V, X, Z, Y, G, wanted, d_wanted, d_e, dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, d_leaves,
-    multiply, tiled,
+    multiply, space,
 ):  # fmt: skip
     """Turn the gradients of h's ``wanted`` rows and of e, (S, T) or of no rows, into those of leaves and weights.
 
@@ -300,10 +301,8 @@ def backward(
     for s in range(d_e.shape[0]):
         for j in range(T):
             de[s, j] = d_e[s, j]
-    x_panels, z_panels = np.empty(0, h.dtype), np.empty(0, h.dtype)
-    if tiled:
-        x_panels, z_panels = scratch(h, max(X.shape[1], Y.shape[1], H)), scratch(h, max(Z.shape[1], 4 * T))
-    W_packed, V_packed = _packed_turned(W, tiled), _packed_turned(V[H:], tiled)
+    W_packed, space = _packed_turned(W, space)
+    V_packed, space = _packed_turned(V[H:], space)
     for step in range(reduce_start.size - 2, -1, -1):
         start, stop = reduce_start[step], reduce_start[step + 1]
         if stop > start:
@@ -313,11 +312,11 @@ def backward(
         if T:
             before, start, stop = track_start[step - 1] if step else -1, track_start[step], track_start[step + 1]
             _track_back(start, stop, before, buffer, top, second, m, V, V_packed, G, dh, dP, de, dm, dY, dd)
-    _slopes(X, Z, dW, x_panels, z_panels)
+    _slopes(X, Z, dW, space)
     if T:
-        _slopes(h[:base], dP, dV[:H], x_panels, z_panels)
-        _slopes(Y, G, dV[H:], x_panels, z_panels)
-        _multiply_turned(dP, V[:H], _packed_turned(V[:H], tiled), dh[:base])
+        _slopes(h[:base], dP, dV[:H], space)
+        _slopes(Y, G, dV[H:], space)
+        _multiply_turned(dP, V[:H], _packed_turned(V[:H], space)[0], dh[:base])
     for v in range(d_leaves.shape[0]):
         for j in range(H):
             d_leaves[v, j], d_leaves[v, H + j] = dh[1 + v, j], dc[1 + v, j]
@@ -325,7 +324,7 @@ def backward(
 
 @kernel()
 def parse(
-    words, starts, lengths, leaves, h, c, P, e, m, W, b, V, d, choice, bias, X, Z, Y, G, taken, roots, multiply, tiled
+    words, starts, lengths, leaves, h, c, P, e, m, W, b, V, d, choice, bias, X, Z, Y, G, taken, roots, multiply, space
 ):
     """Read sentences by the cell's own transitions, all at once; they come longest first.
 
@@ -334,9 +333,10 @@ def parse(
     is that of the steps; X and Z have room for those of one step, e, m, Y and G for two steps of the tracker.
     """
     B, T, rows, b = lengths.size, e.shape[1], 1 + leaves.shape[0], _with_room(b)
-    W_packed, V_packed = _packed(W, tiled), _packed(V[h.shape[1] :], tiled)
+    W_packed, space = _packed(W, space)
+    V_packed, space = _packed(V[h.shape[1] :], space)
     _set_leaves(leaves, h, c)
-    _see_buffer(h, rows, V, d, P, tiled)
+    _see_buffer(h, rows, V, d, P, space)
     left, right, track_of = np.empty(B, np.int64), np.empty(B, np.int64), np.empty(B, np.int64)
     buffer, top, second = np.empty(2 * B, np.int64), np.empty(2 * B, np.int64), np.empty(2 * B, np.int64)
     stack, depth, read = np.empty((B, lengths[0]), np.int64), np.zeros(B, np.int64), np.zeros(B, np.int64)
