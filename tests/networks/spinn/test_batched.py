@@ -66,6 +66,64 @@ def test_batched_is_the_machine_in_outputs_and_all_gradients(setting, seed, shar
 
 
 @pytest.mark.parametrize("setting", CELLS)
+def test_where_weights_are_not_packed_blas_computes_the_same(setting, monkeypatch):
+    monkeypatch.setattr("pellucid.parts.compiled.packed.is_fast", lambda: False)
+    cell, leaves = cell_of(setting)
+    tokens, transitions = batch(4)
+    expected = results(machine, cell, leaves, tokens, transitions)
+    found = results(encode, cell, leaves, tokens, transitions)
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(other, one, rtol=0, atol=1e-10)
+    if cell.predict:
+        for one, other in zip(
+            machine(cell, leaves, tokens).transitions, parse(cell, leaves, tokens).transitions, strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("hidden", "tracker"), [(50, 20), (70, 0), (33, 17)])
+def test_sizes_beyond_one_vector_are_the_machine_too(hidden, tracker):
+    cell, leaves = cell_of((hidden, tracker, tracker > 0, True))
+    tokens, transitions = batch(5, sentences=30)
+    expected = results(machine, cell, leaves, tokens, transitions)
+    for _ in range(2):  # the second time in memory that was used before
+        found = results(encode, cell, leaves, tokens, transitions)
+        for one, other in zip(expected, found, strict=True):
+            torch.testing.assert_close(other, one, rtol=0, atol=1e-10)
+
+
+def test_a_batch_in_flight_keeps_its_memory():
+    cell, leaves = cell_of((20, 9, False, False))
+    tokens, transitions = batch(6)
+    alone = results(encode, cell, leaves, tokens, transitions)
+    leaves.grad = None
+    first = encode(cell, leaves, tokens, transitions).h
+    others = [encode(cell, leaves, *batch(seed)).h for seed in (7, 8, 9)]
+    encode(cell, leaves, *batch(7)).h.sum().backward()
+    leaves.grad = None
+    generator = torch.Generator().manual_seed(1)
+    (first * torch.randn(first.shape, generator=generator, dtype=first.dtype)).sum().backward()
+    torch.testing.assert_close(leaves.grad, alone[1], rtol=0, atol=0)
+    assert all(other.isfinite().all() for other in others)
+
+
+def test_the_number_of_threads_changes_no_bit():
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    from pellucid.parts.compiled.packed import is_fast
+
+    if not is_fast():
+        pytest.skip("BLAS multiplies on this machine")
+    cell, leaves = cell_of((96, 48, False, False), dtype=torch.float32)
+    tokens, transitions = batch(2, sentences=64)
+    found = []
+    for threads in (1, 2):
+        with threadpoolctl.threadpool_limits(threads):
+            found.append(results(encode, cell, leaves, tokens, transitions))
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("setting", CELLS)
 def test_torch_operations_are_the_machine_too(setting, monkeypatch):
     cell, leaves = cell_of(setting)
     tokens, transitions = batch(3)

@@ -87,11 +87,11 @@ def plan(
     words, lengths = _flat(tokens, leaves)
     if len(transitions) != len(tokens):
         raise InvalidDataError(f"each sentence needs transitions: got {len(tokens)} and {len(transitions)}")
-    for number, (own, steps) in enumerate(zip(tokens, transitions, strict=True)):
-        if len(steps) != 2 * len(own) - 1:
-            raise InvalidDataError(
-                f"{len(own)} words take {2 * len(own) - 1} transitions, got {len(steps)} in sentence {number}"
-            )
+    taken = np.fromiter(map(len, transitions), np.int64, len(transitions))
+    if (taken != 2 * lengths - 1).any():
+        number = int((taken != 2 * lengths - 1).argmax())
+        count, steps = lengths[number], taken[number]
+        raise InvalidDataError(f"{count} words take {2 * count - 1} transitions, got {steps} in sentence {number}")
     flat = np.concatenate(transitions).astype(np.uint8, copy=False)
     sentence, position = fault(flat, lengths)
     if sentence >= 0:
@@ -145,7 +145,7 @@ class _Encode(torch.autograd.Function):
             table = _memory(leaves)
             space, *arrays = _workspace([_space(table.dtype, (W, V)), *shapes], table.dtype)
             h, c, P, e, m, X, Z, Y, G = arrays
-            forward(*made.indices, table, h, c, P, e, m, *map(_memory, (W, b, V, d)), X, Z, Y, G, mult, space)
+            forward(*(*made.indices, table, h, c, P, e, m, *map(_memory, (W, b, V, d)), X, Z, Y, G, mult, space))
             out, seen = torch.from_numpy(h[wanted]), torch.from_numpy(e.copy() if all_e else e[:0])
             if not any(ctx.needs_input_grad):
                 _give_back(h)
@@ -182,10 +182,8 @@ class _Encode(torch.autograd.Function):
             gradients = [_array(shape, h.dtype) for shape in results]
             wanted = ctx.wanted[: 0 if d_out is None else None]
             outside = [np.empty((0, n), h.dtype) if one is None else _memory(one) for one, n in ((d_out, H), (d_e, T))]
-            backward(
-                *made.indices, h, c, e, m, _memory(W), _memory(V), X, Z, Y, G, wanted, *outside, *scratch, *gradients,
-                ctx.mult, space,
-            )  # fmt: skip
+            given = (h, c, e, m, _memory(W), _memory(V), X, Z, Y, G, wanted, *outside)
+            backward(*(*made.indices, *given, *scratch, *gradients, ctx.mult, space))
             _give_back(h)
             _give_back(space)
             dW, db, dV, dd, d_leaves = map(torch.from_numpy, gradients)

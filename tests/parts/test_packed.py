@@ -1,0 +1,80 @@
+"""NumPy is the oracle of products in registers and of vectors as values."""
+
+import numpy as np
+import pytest
+
+from pellucid.parts.compiled import packed, vectors
+from pellucid.parts.compiling import kernel
+
+SHAPES = [(1, 1, 1), (5, 3, 4), (6, 7, 16), (7, 20, 17), (8, 300, 33), (13, 5, 100), (100, 30, 50), (200, 9, 31)]
+
+
+@kernel()
+def both_ways(a, b, b_turned, c, d, a_turned, e, space):
+    (m, k), n = a.shape, b.shape[1]
+    packed.pack(b, space)
+    packed.add_packed(a, space, c, m, k, n)
+    packed.pack_turned(b_turned, space)
+    packed.add_packed(a, space, d, m, k, n)
+    packed.add_packed_tn(a_turned, b, e, space)
+
+
+@kernel()
+def gates(x, logistic, tanh):
+    for j in range(0, x.size, vectors.lanes(x)):
+        vectors.store(logistic, j, vectors.logistic(vectors.load(x, j)))
+        vectors.store(tanh, j, vectors.tanh(vectors.load(x, j)))
+
+
+def roomy(values, behind=7.0):
+    """Return a copy of an array with room behind it, and that room."""
+    flat = np.full(values.size + vectors.ROOM, behind, values.dtype)
+    flat[: values.size] = values.ravel()
+    return flat[: values.size].reshape(values.shape), flat[values.size :]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_packed_products_are_added_and_nothing_else_changes(shape, dtype):
+    m, k, n = shape
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((m, k)).astype(dtype), rng.standard_normal((k, n)).astype(dtype)
+    (c, after_c), (d, after_d), (e, after_e) = (roomy(np.ones((m, n), dtype)) for _ in range(3))
+    space = np.full(packed.space_for(dtype().itemsize, [(k, n)], [(m, n)]), np.nan, dtype)
+    both_ways(a, roomy(b)[0], np.ascontiguousarray(b.T), c, d, roomy(np.ascontiguousarray(a.T))[0], e, space)
+    expected, tolerance = 1 + a.astype(float) @ b, 1e-4 if dtype == np.float32 else 1e-12
+    for found, behind in ((c, after_c), (d, after_d), (e, after_e)):
+        np.testing.assert_allclose(found, expected, atol=tolerance)
+        np.testing.assert_array_equal(behind, 7)
+
+
+def test_a_row_that_is_not_finite_spoils_no_other():
+    a, b = np.ones((9, 4), np.float32), np.ones((4, 19), np.float32)
+    a[3] = np.inf
+    c, behind = roomy(np.zeros((9, 19), np.float32))
+    space = np.empty(packed.space_for(4, [(4, 19)], [(9, 19)]), np.float32)
+    turned = roomy(np.ascontiguousarray(a.T))[0]
+    both_ways(a, roomy(b)[0], np.ascontiguousarray(b.T), c, roomy(c)[0], turned, roomy(c)[0], space)
+    assert np.isinf(c[3]).all()
+    assert (np.delete(c, 3, 0) == 4).all()
+    assert (behind == 7).all()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 3e-7), (np.float64, 1e-15)])
+def test_logistic_and_tanh_of_vectors(dtype, tolerance):
+    x = np.concatenate([np.linspace(-40, 40, 4001), [0, 1e-30, -1e-30, 800, -800, np.inf, -np.inf]]).astype(dtype)
+    values, (logistic, _), (tanh, _) = roomy(x)[0], roomy(x), roomy(x)
+    gates(values, logistic, tanh)
+    wide = x.astype(np.longdouble)
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(logistic, 1 / (1 + np.exp(-wide)), rtol=tolerance, atol=2e-38)
+    np.testing.assert_allclose(tanh, np.tanh(wide), rtol=tolerance, atol=0)
+
+
+def test_nan_stays_nan():
+    x = np.full(8, np.nan)
+    logistic, tanh = roomy(x)[0], roomy(x)[0]
+    logistic[:] = tanh[:] = 0
+    gates(roomy(x)[0], logistic, tanh)
+    assert np.isnan(logistic).all()
+    assert np.isnan(tanh).all()
