@@ -39,6 +39,6 @@ def parse(cell: Cell, leaves: Tensor, tokens: Sequence[np.ndarray]) -> Encoded:
     )  # fmt: skip
     back = np.argsort(order)
     transitions = [taken[row, : 2 * n - 1] for row, n in zip(back.tolist(), lengths.tolist(), strict=True)]
-    read = torch.from_numpy(h[roots[back]]).to(leaves.device)
+    out = h[roots[back]]  # a copy
     _give_back(h)
-    return Encoded(read, transitions, None)
+    return Encoded(torch.from_numpy(out).to(leaves.device), transitions, None)

@@ -324,8 +324,8 @@ def backward(
 
 @kernel()
 def parse(
-    words, starts, lengths, leaves, h, c, P, e, m, W, b, V, d, choice, bias, X, Z, Y, G, taken, roots, multiply, space,
-):  # fmt: skip
+    words, starts, lengths, leaves, h, c, P, e, m, W, b, V, d, choice, bias, X, Z, Y, G, taken, roots, multiply, space
+):
     """Read sentences by the cell's own transitions, all at once; they come longest first.
 
     The words of sentence k, rows of the leaves, are words[starts[k] : starts[k] + lengths[k]]; e choice + bias is what
