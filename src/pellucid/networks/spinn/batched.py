@@ -180,6 +180,8 @@ class _Encode(torch.autograd.Function):
                 [_space(h.dtype, (W.T, V[H:].T, V[:H].T), ((X, Z), (h, G), (Y, G))), *shapes], h.dtype
             )
             gradients = [_array(shape, h.dtype) for shape in results]
+            for array in (*scratch[:5], *gradients[:4]):
+                array.fill(0)
             wanted = ctx.wanted[: 0 if d_out is None else None]
             outside = [np.empty((0, n), h.dtype) if one is None else _memory(one) for one, n in ((d_out, H), (d_e, T))]
             given = (h, c, e, m, _memory(W), _memory(V), X, Z, Y, G, wanted, *outside)

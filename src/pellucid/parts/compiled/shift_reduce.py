@@ -83,6 +83,14 @@ def _place(source, source_at, target, target_at, size):
 
 
 @kernel(inner=True)
+def _clear(target, size):
+    """Write zeros; beyond the end is spoilt."""
+    zero = same(target, 0)
+    for j in range(0, size, lanes(target)):
+        store(target, j, zero)
+
+
+@kernel(inner=True)
 def _add(source, source_at, target, target_at, size):
     """Add a row."""
     zero = same(target, 0)
@@ -236,7 +244,7 @@ def _reduce_back(start, stop, base, left, right, track_of, h, c, e, W, packed, Z
             store(Z, j + 2 * H, select(inside, d * load(c, left_at + at) * f_left * (one - f_left), f_left))
             store(Z, j + 3 * H, select(inside, d * load(c, right_at + at) * f_right * (one - f_right), f_right))
             store(Z, j + 4 * H, select(inside, slope * t * o * (one - o), o))
-    dX[: stop - start] = 0
+    _clear(dX, (stop - start) * K)
     _multiply_turned(Z[start:stop], W, packed, dX[: stop - start])
     for r in range(start, stop):
         x, left_at, right_at = (r - start) * K, left[r] * H, right[r] * H
@@ -269,7 +277,7 @@ def _track_back(start, stop, before, buffer, top, second, m, V, packed, G, dh, d
             store(G, j + T, select(inside, d * g * i * (one - i), i))
             store(G, j + 2 * T, select(inside, d * memory * f * (one - f), f))
             store(G, j + 3 * T, select(inside, slope * t * o * (one - o), o))
-    dY[: stop - start] = 0
+    _clear(dY, (stop - start) * K)
     _multiply_turned(G[start:stop], V[H:], packed, dY[: stop - start])
     for s in range(start, stop):
         y = (s - start) * K
@@ -289,12 +297,9 @@ def backward(
 ):  # fmt: skip
     """Turn the gradients of h's ``wanted`` rows and of e, (S, T) or of no rows, into those of leaves and weights.
 
-    Z and G are spent; dX and dY are scratch for one step, dh, dc, de, dm, dP for all.
+    Z and G are spent; dX and dY are scratch for one step; all other gradients come as zeros.
     """
     base, H, T = h.shape[0] - left.size, h.shape[1], e.shape[1]
-    for array in (dh, dc, de, dm, dP, dW, dV):
-        array[:] = 0
-    db[:], dd[:] = 0, 0
     for k in range(wanted.size):
         for j in range(H):
             dh[wanted[k], j] += d_wanted[k, j]
