@@ -247,7 +247,7 @@ def test_every_kind_of_machine_comes_to_the_same_numbers(pooling, tmp_path):
     for name, result in results.items():
         for single, (mine, truth) in enumerate(zip(result["found"], results["host"]["found"], strict=True)):
             np.testing.assert_allclose(mine, truth, rtol=(1e-3, 1e-9)[single], atol=(1e-4, 1e-12)[single])
-        if name != "host":
+        if name in {"SSE2", "AVX2"}:
             assert ("ymm" in result["registers"]) == (name == "AVX2")
 
 
