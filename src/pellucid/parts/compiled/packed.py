@@ -107,8 +107,8 @@ def add_packed(a, packed, c, m, k, n):
     wide = 2 * WIDTH // c.itemsize
     for top in range(0, m, HEIGHT):
         end = min(m, top + HEIGHT)
-        for start in range(0, n, wide):
-            for near in range(0, k, DEPTH):
+        for near in range(0, k, DEPTH):
+            for start in range(0, n, wide):
                 deep, at, i = min(DEPTH, k - near), start * k + near * wide, top
                 while i < end:
                     rest = end - i
