@@ -27,6 +27,8 @@ __all__ = ["add_packed", "add_packed_tn", "is_fast", "pack", "pack_turned", "pan
 DEPTH = 256  # k at a time: a panel's part, 16 kB or 32 kB, stays in the first-level cache for all rows
 HEIGHT = 96  # rows at a time, whose part of A stays in the second-level cache for all panels
 
+NEAR = 16  # rows that are packed at a time: both they and the parts of panels that they make lie side by side
+
 
 @cache
 def is_fast() -> bool:
@@ -107,8 +109,8 @@ def add_packed(a, packed, c, m, k, n):
     wide = 2 * WIDTH // c.itemsize
     for top in range(0, m, HEIGHT):
         end = min(m, top + HEIGHT)
-        for start in range(0, n, wide):
-            for near in range(0, k, DEPTH):
+        for near in range(0, k, DEPTH):
+            for start in range(0, n, wide):
                 deep, at, i = min(DEPTH, k - near), start * k + near * wide, top
                 while i < end:
                     rest = end - i
@@ -139,33 +141,38 @@ def add_packed_tn(a, b, c, space):
 @kernel(inner=True)
 def _pack_rows(b, out, wide):
     """Write the panels of B (k, n), with room behind it; what stands beyond column n does not matter."""
-    (k, n), step, at = b.shape, WIDTH // b.itemsize, 0
-    for start in range(0, n, wide):
-        for place in range(start, start + k * n, n):
-            for j in range(0, wide, step):  # what is beyond the panel's row is written over by the next
-                store(out, at + j, load(b, place + j))
-            at += wide
+    (k, n), step = b.shape, WIDTH // b.itemsize
+    for near in range(0, k, NEAR):
+        far = min(k - 1, near + NEAR)
+        for start in range(0, n, wide):
+            at = start * k + near * wide
+            for place in range(near * n + start, far * n + start, n):
+                for j in range(0, wide, step):  # what is beyond the panel's row is written over by the next
+                    store(out, at + j, load(b, place + j))
+                at += wide
+    for start in range(0, n, wide):  # the last row has none after it
+        for j in range(min(wide, n - start)):
+            out[start * k + (k - 1) * wide + j] = b[k - 1, start + j]
 
 
 @kernel(inner=True)
 def pack(b, out):
     """Write the panels of B (k, n)."""
-    (k, n), step, at = b.shape, WIDTH // b.itemsize, 0
+    (k, n), step = b.shape, WIDTH // b.itemsize
     wide = 2 * step
-    for start in range(0, n, wide):
-        width = min(wide, n - start)
-        if width == wide:
-            for place in range(start, start + k * n, n):
+    for near in range(0, k, NEAR):
+        far = min(k, near + NEAR)
+        for start in range(0, n - wide + 1, wide):
+            at = start * k + near * wide
+            for place in range(near * n + start, far * n + start, n):
                 store(out, at, load(b, place))
                 store(out, at + step, load(b, place + step))
                 at += wide
-            continue
+    start = n // wide * wide
+    if start < n:
         for p in range(k):
-            for j in range(width):
-                out[at + j] = b[p, start + j]
-            for j in range(width, wide):
-                out[at + j] = 0
-            at += wide
+            for j in range(wide):
+                out[start * k + p * wide + j] = b[p, start + j] if start + j < n else 0
 
 
 @kernel(inner=True)
