@@ -1,5 +1,10 @@
 """NumPy is the oracle of products in registers and of vectors as values."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -78,3 +83,20 @@ def test_nan_stays_nan():
     gates(roomy(x)[0], logistic, tanh)
     assert np.isnan(logistic).all()
     assert np.isnan(tanh).all()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("width", [32, 64])
+def test_registers_of_either_width_compute_the_same(width, tmp_path):
+    """LLVM makes two registers of one that the machine does not have, so that any machine can say."""
+    script = (
+        "import sys, pytest; from pellucid.parts.compiled import vectors; vectors.WIDTH = int(sys.argv[1]); "
+        "sys.exit(pytest.main(['-q', '-n', '0', '-p', 'no:cacheprovider', *sys.argv[2:]]))"
+    )
+    here = Path(__file__)
+    of_sentences = here.parents[1] / "networks" / "spinn" / "test_batched.py"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(width), str(here), str(of_sentences)],
+        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout

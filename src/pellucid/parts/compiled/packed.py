@@ -25,7 +25,7 @@ from pellucid.parts.compiling import kernel
 __all__ = ["add_packed", "add_packed_tn", "is_fast", "pack", "pack_turned", "panel_size", "space_for"]
 
 DEPTH = 256  # k at a time: a panel's part, 16 kB or 32 kB, stays in the first-level cache for all rows
-HEIGHT = 96  # rows at a time, whose part of A stays in the second-level cache for all panels
+HEIGHT = 48  # rows at a time, whose part of A stays in the second-level cache for all panels
 
 NEAR = 16  # rows that are packed at a time: both they and the parts of panels that they make lie side by side
 
@@ -142,17 +142,19 @@ def add_packed_tn(a, b, c, space):
 def _pack_rows(b, out, wide):
     """Write the panels of B (k, n), with room behind it; what stands beyond column n does not matter."""
     (k, n), step = b.shape, WIDTH // b.itemsize
-    for near in range(0, k, NEAR):
-        far = min(k - 1, near + NEAR)
+    last = max(0, k - (wide + step - 1) // wide)  # from this row on a vector would reach into the next panel
+    for near in range(0, last, NEAR):
+        far = min(last, near + NEAR)
         for start in range(0, n, wide):
             at = start * k + near * wide
             for place in range(near * n + start, far * n + start, n):
                 for j in range(0, wide, step):  # what is beyond the panel's row is written over by the next
                     store(out, at + j, load(b, place + j))
                 at += wide
-    for start in range(0, n, wide):  # the last row has none after it
-        for j in range(min(wide, n - start)):
-            out[start * k + (k - 1) * wide + j] = b[k - 1, start + j]
+    for start in range(0, n, wide):
+        for p in range(last, k):
+            for j in range(min(wide, n - start)):
+                out[start * k + p * wide + j] = b[p, start + j]
 
 
 @kernel(inner=True)
