@@ -2,7 +2,7 @@
 // `columns`, `side` (the plane goes from -side to side), `points` [[x, y, class]], `probe` [x, y] or null, and `tool`:
 // "" (only look), "probe", "0" or "1" (paint points of that class), "erase". What is painted shows at once; `points`
 // is saved when the pointer or the key is up.
-import { bytes, colours, follow, heat, make, pen, say, scale, text } from "./paint.js";
+import { bytes, colours, follow, heat, make, onFocus, pen, say, scale, text } from "./paint.js";
 
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
@@ -102,12 +102,10 @@ export function render({ model, el }) {
     event.preventDefault();
     draw();
   });
-  for (const kind of ["focus", "blur"]) {
-    canvas.addEventListener(kind, () => {
-      focused = kind === "focus";
-      draw();
-    });
-  }
+  onFocus(canvas, (has) => {
+    focused = has;
+    draw();
+  });
   return follow(model, el, ["answer", "points", "probe", "side", "tool"], draw);
 }
 export default { render };

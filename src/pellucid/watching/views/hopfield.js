@@ -1,6 +1,6 @@
 // A Hopfield network's state as a pad of squares: ink for +1, paper for -1. Values: `state` (±1), `pad_side`, `unit` (the one
 // just visited, or null), `editable`. Painting shows at once and is saved when the pointer or the key is up.
-import { colours, follow, make, pen, say } from "./paint.js";
+import { cellAt, colours, follow, make, onFocus, pen, say } from "./paint.js";
 
 const KEYS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -10, ArrowDown: 10 };
 
@@ -40,9 +40,7 @@ export function render({ model, el }) {
   }
   /** @param {PointerEvent} event */
   function where(event) {
-    const box = canvas.getBoundingClientRect(), n = model.get("pad_side") || 10;
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top].map((v) => Math.max(0, Math.min(n - 1, Math.floor(v / box.width * n))));
-    return y * n + x;
+    return cellAt(canvas, event, model.get("pad_side") || 10);
   }
   canvas.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
     if (!model.get("editable")) return;
@@ -65,12 +63,10 @@ export function render({ model, el }) {
     event.preventDefault();
     draw();
   });
-  for (const kind of ["focus", "blur"]) {
-    canvas.addEventListener(kind, () => {
-      focused = kind === "focus";
-      draw();
-    });
-  }
+  onFocus(canvas, (has) => {
+    focused = has;
+    draw();
+  });
   return follow(model, el, ["state", "unit", "editable"], draw);
 }
 export default { render };

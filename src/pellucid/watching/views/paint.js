@@ -144,3 +144,15 @@ export function follow(model, el, names, draw) {
     window.removeEventListener("pellucid:appearance", draw);
   };
 }
+
+/** The cell, counted row by row, of a square board of side × side cells that a pointer is over. @param {Element} board @param {PointerEvent} event @param {number} side */
+export function cellAt(board, event, side) {
+  const box = board.getBoundingClientRect();
+  const [x, y] = [event.clientX - box.left, event.clientY - box.top].map((v) => Math.max(0, Math.min(side - 1, Math.floor(v / box.width * side))));
+  return y * side + x;
+}
+
+/** Tell whether an element has the keyboard, whenever that changes. @param {Element} place @param {(has: boolean) => void} told */
+export function onFocus(place, told) {
+  for (const kind of ["focus", "blur"]) place.addEventListener(kind, () => told(kind === "focus"));
+}

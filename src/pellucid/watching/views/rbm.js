@@ -6,7 +6,7 @@
 // `picture`: a picture to paint, and what the machine makes of it. Values: `picture` (0 to 16), `editable`, `hidden`, `reconstruction`.
 // `dreams`: pictures that it dreamt. Values: `dreams` (bytes).
 // `chain`: the last round of Gibbs sampling. Values: `chain` {v, p_h, h, p_v, v_next, past (bytes), rounds} or null.
-import { bytes, colours, follow, heat, make, pen, rgb, say, scale, text } from "./paint.js";
+import { bytes, cellAt, colours, follow, heat, make, onFocus, pen, rgb, say, scale, text } from "./paint.js";
 
 const INK = 16;
 const small = document.createElement("canvas");
@@ -201,9 +201,7 @@ export function picture({ model, el }) {
   }
   /** @param {PointerEvent} event */
   function where(event) {
-    const box = canvas.getBoundingClientRect(), n = model.get("tile") || 8;
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top].map((v) => Math.max(0, Math.min(n - 1, Math.floor(v / box.width * n))));
-    return y * n + x;
+    return cellAt(canvas, event, model.get("tile") || 8);
   }
   canvas.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
     if (!model.get("editable")) return;
@@ -228,12 +226,10 @@ export function picture({ model, el }) {
     event.preventDefault();
     draw();
   });
-  for (const kind of ["focus", "blur"]) {
-    canvas.addEventListener(kind, () => {
-      focused = kind === "focus";
-      draw();
-    });
-  }
+  onFocus(canvas, (has) => {
+    focused = has;
+    draw();
+  });
   return follow(model, el, ["picture", "hidden", "reconstruction"], draw);
 }
 
