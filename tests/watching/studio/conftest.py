@@ -54,3 +54,41 @@ def studio():
     server.should_exit = True
     thread.join(10)
     assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from playwright.sync_api import sync_playwright
+    from studio_browser import CHROMIUM
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium, studio):
+    """Open a room and return the page; at the end nothing may have been complained of or asked for elsewhere."""
+    contexts, complaints, requests = [], [], []
+
+    def open_page(room, language="en-US", theme="light", **options):
+        context = chromium.new_context(
+            viewport={"width": 1400, "height": 1000}, color_scheme=theme, locale=language, **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type in {"error", "warning"} else None
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(f"{studio.address}#{room}")
+        page.wait_for_selector("#room[data-ready]", timeout=20_000)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert [url for url in requests if not url.startswith((studio.address, "data:"))] == []

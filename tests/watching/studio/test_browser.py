@@ -1,89 +1,26 @@
 """The studio in a real browser: what a person sees there. Skipped where there is no Chromium."""
 
-import io
-import shutil
 import sys
 import time
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from studio_browser import IN_A_BROWSER, count, drop, script, until
+
 from drawings import DRAWINGS
 from pellucid.experiments import inference
 from pellucid.watching.studio.app import ROOMS
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here"),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = IN_A_BROWSER
 AXE = Path(__file__).parents[3] / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def model_at_hand(kept):
     inference.model_file()  # now, and not when a page waits for it
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(chromium, studio):
-    """Open a room and return the page; at the end nothing may have been complained of or asked for elsewhere."""
-    contexts, complaints, requests = [], [], []
-
-    def open_page(room, language="en-US", theme="light", **options):
-        context = chromium.new_context(
-            viewport={"width": 1400, "height": 1000}, color_scheme=theme, locale=language, **options
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on(
-            "console", lambda message: complaints.append(message.text) if message.type in {"error", "warning"} else None
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(f"{studio.address}#{room}")
-        page.wait_for_selector("#room[data-ready]", timeout=20_000)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert [url for url in requests if not url.startswith((studio.address, "data:"))] == []
-
-
-def until(page, expression, timeout=10.0):
-    """Wait until a JavaScript expression holds. (Playwright's own way makes code of text, which the page forbids.)"""
-    end = time.monotonic() + timeout
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, expression
-        time.sleep(0.05)
-
-
-def count(page):
-    return int(page.inner_text("#count").replace(",", ""))
-
-
-def script(page):
-    """Export the program that is offered, and return what it prints."""
-    page.click("#export")
-    text = page.inner_text("#script")
-    page.keyboard.press("Escape")
-    printed = io.StringIO()
-    with redirect_stdout(printed):
-        exec(compile(text, "script.py", "exec"), {"__name__": "__main__"})
-    return printed.getvalue()
 
 
 @contextmanager
@@ -464,19 +401,6 @@ def test_most_ways_of_writing_a_digit_are_read_once_the_networks_have_learnt(vis
     print("read rightly of 21:", right)
     assert min(right[:2]) >= 19
     assert right[2] >= 18
-
-
-def drop(page, name, content):
-    """Drop a file on the plane, as a person does."""
-    page.evaluate(
-        """([name, content]) => {
-          const carried = new DataTransfer();
-          carried.items.add(new File([content], name));
-          const drop = new DragEvent("drop", { dataTransfer: carried, bubbles: true, cancelable: true });
-          document.querySelector(".pellucid-plane").dispatchEvent(drop);
-        }""",
-        [name, content],
-    )
 
 
 def test_a_table_that_is_dropped_becomes_the_points(visit):
