@@ -38,6 +38,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from pellucid.errors import InvalidDataError
+from pellucid.language import Phrase, phrase
 
 __all__ = ["REDUCE", "SHIFT", "Nested", "Tree", "transitions_from_text", "transitions_to_text"]
 
@@ -180,19 +181,24 @@ class Tree:
         for i, token in enumerate(tokens):
             if token == CLOSE:
                 if depth < 2:
-                    _fail(text, i, f"the bracket closes over {_count(depth, 'tree')}, and it needs two before it")
+                    said = {"trees": _trees(depth)}
+                    _fail(text, i, phrase("the bracket closes over {trees}, and it needs two before it", **said))
                 depth -= 1
                 transitions.append(REDUCE)
             elif token == OPEN:
-                _fail(text, i, "an opening bracket stands in the form that has closing ones only")
+                _fail(text, i, phrase("an opening bracket stands in the form that has closing ones only"))
             else:
                 depth += 1
                 words.append(token)
                 transitions.append(SHIFT)
         if depth != 1:
             raise InvalidDataError(
-                f"position {len(text) + 1}: the text ends with {_count(depth, 'tree')} and must end with one; "
-                "a closing bracket makes one of the last two"
+                phrase(
+                    "position {n}: the text ends with {trees} and must end with one; "
+                    "a closing bracket makes one of the last two",
+                    n=len(text) + 1,
+                    trees=_trees(depth),
+                )
             )
         return cls._built(words, transitions)
 
@@ -220,7 +226,7 @@ class Tree:
                     if i + 1 == len(tokens):
                         _check_end(text, len(counts) - 1, False)
                     if tokens[i + 1] != CLOSE:
-                        _fail(text, i + 1, "a leaf holds more than its label and one word; it must close here")
+                        _fail(text, i + 1, phrase("a leaf holds more than its label and one word; it must close here"))
                     counts.pop()
                     words.append(tokens[i])
                     transitions.append(SHIFT)
@@ -228,7 +234,8 @@ class Tree:
                     i += 2
                 continue
             if token != CLOSE:
-                _fail(text, i, f"the word {token!r} has no label; write (2 {token}), with its own label for 2")
+                said = {"word": repr(token), "leaf": f"(2 {token})"}
+                _fail(text, i, phrase("the word {word} has no label; write {leaf}, with its own label for 2", **said))
             if counts[-1] != 2 or len(counts) == 1:
                 _fail_at_closing(text, i, len(counts) > 1)
             counts.pop()
@@ -499,47 +506,60 @@ def _checked_labels(labels: Any, size: int) -> np.ndarray:
 def _tokens(text: str) -> list[str]:
     if broken := _BREAK.search(text):
         raise InvalidDataError(
-            f"position {broken.start() + 1}: a tab or line break stands in the tree; words are parted by the space"
+            phrase(
+                "position {n}: a tab or line break stands in the tree; words are parted by the space",
+                n=broken.start() + 1,
+            )
         )
     tokens = _TOKEN.findall(text)
     if not tokens:
-        raise InvalidDataError("a tree must have one word or more, got a blank text")
+        raise InvalidDataError(phrase("a tree must have one word or more, got a blank text"))
     return tokens
 
 
-def _fail(text: str, i: int, reason: str) -> NoReturn:
+def _fail(text: str, i: int, reason: Phrase) -> NoReturn:
     """Refuse ``text`` at its token ``i``."""
     starts = [match.start() for match in _TOKEN.finditer(text)]
-    raise InvalidDataError(f"position {(starts[i] if i < len(starts) else len(text)) + 1}: {reason}")
+    place = (starts[i] if i < len(starts) else len(text)) + 1
+    raise InvalidDataError(phrase("position {n}: {reason}", n=place, reason=reason))
 
 
 def _fail_at_third(text: str, i: int, levels: int) -> NoReturn:
     if levels == 1:
-        _fail(text, i, "the tree has ended and the text goes on; one text holds one tree")
-    _fail(text, i, "the node has a third child; every node must have two")
+        _fail(text, i, phrase("the tree has ended and the text goes on; one text holds one tree"))
+    _fail(text, i, phrase("the node has a third child; every node must have two"))
 
 
 def _fail_at_closing(text: str, i: int, is_open: bool) -> NoReturn:
     if not is_open:
-        _fail(text, i, "the bracket closes what was never opened")
-    _fail(text, i, "the node closes with fewer than two children; every node must have two")
+        _fail(text, i, phrase("the bracket closes what was never opened"))
+    _fail(text, i, phrase("the node closes with fewer than two children; every node must have two"))
 
 
 def _check_end(text: str, still_open: int, is_one: bool) -> None:
     if still_open:
+        said = {"n": len(text) + 1, "brackets": still_open}
         raise InvalidDataError(
-            f"position {len(text) + 1}: the text ends while {_count(still_open, 'bracket')} "
-            f"{'is' if still_open == 1 else 'are'} open"
+            phrase("position {n}: the text ends while {brackets} bracket is open", **said)
+            if still_open == 1
+            else phrase("position {n}: the text ends while {brackets} brackets are open", **said)
         )
     if not is_one:
-        raise InvalidDataError("a tree must have one word or more, got none")
+        raise InvalidDataError(phrase("a tree must have one word or more, got none"))
 
 
 def _label_at(text: str, tokens: list[str], i: int) -> int:
     if i >= len(tokens) or not _LABEL.fullmatch(tokens[i]):
-        got = repr(tokens[i]) if i < len(tokens) else "the end"
-        _fail(text, i, f"a label must follow the opening bracket, a whole number in plain digits, got {got}")
+        got = repr(tokens[i]) if i < len(tokens) else phrase("the end")
+        _fail(
+            text, i,
+            phrase("a label must follow the opening bracket, a whole number in plain digits, got {got}", got=got),
+        )  # fmt: skip
     return int(tokens[i])
+
+
+def _trees(n: int) -> Phrase:
+    return phrase("no trees") if n == 0 else phrase("1 tree") if n == 1 else phrase("{n} trees", n=n)
 
 
 def _count(n: int, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import pickle
 import re
 import string
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import pellucid
-from pellucid.language import language, say, speaking
+from pellucid.language import language, phrase, say, speaking
 
 SOURCE = Path(pellucid.__file__).parent
 CHINESE = json.loads((SOURCE / "language" / "zh.json").read_text(encoding="utf-8"))
@@ -20,7 +21,7 @@ CHINESE = json.loads((SOURCE / "language" / "zh.json").read_text(encoding="utf-8
 def calls_of_say():
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say":
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"say", "phrase"}:
                 yield f"{path.relative_to(SOURCE)}:{node.lineno}", node
 
 
@@ -137,3 +138,30 @@ def test_language_imports_nothing_heavy():
     code = "import sys, pellucid.language; print({'numpy', 'sklearn', 'rich', 'matplotlib'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_phrase_is_english_and_knows_how_to_be_said_again(monkeypatch):
+    monkeypatch.setenv("PELLUCID_LANG", "zh")
+    made = phrase("{source}, line {line}: {reason}", source="a.csv", line=3, reason=phrase("{n} fields", n=2))
+    assert made == "a.csv, line 3: 2 fields"
+    assert made.plain() == {
+        "key": "{source}, line {line}: {reason}",
+        "values": {"source": "a.csv", "line": 3, "reason": {"key": "{n} fields", "values": {"n": 2}}},
+    }
+    assert pickle.loads(pickle.dumps(made)).plain() == made.plain()
+
+
+def test_phrases_have_bare_placeholders_which_a_page_can_fill():
+    keys = [node.args[0].value for _, node in calls_of_say() if getattr(node.func, "id", "") == "phrase" and node.args]
+    assert len(keys) > 50
+    assert [key for key in keys if any(form or how for _, _, form, how in string.Formatter().parse(key))] == []
+
+
+def test_epochs_and_rounds_of_gibbs_sampling_have_different_words():
+    rounds = [text for text in CHINESE if re.search(r"\brounds?\b", text, re.IGNORECASE)]
+    assert len(rounds) >= 6
+    assert [CHINESE[text] for text in rounds if "轮" in CHINESE[text]] == []
+    assert "轮" in CHINESE["epoch"]
+    assert (
+        "残缺的记忆" not in CHINESE["A memory that completes what is damaged"]
+    )  # the input is damaged, not the memory

@@ -16,6 +16,7 @@ import numpy as np
 
 from pellucid.data.text_lines import BOM, decoded
 from pellucid.errors import FileFormatError, InvalidArgumentError
+from pellucid.language import Phrase, phrase
 
 __all__ = ["DECIMAL_COMMA", "NUMBER", "parse_csv"]
 
@@ -39,7 +40,7 @@ def parse_csv(
     delimiter = delimiter or _find_delimiter(content, source)
     first = next(_even_rows(content, source, delimiter), None)
     if first is None:
-        raise FileFormatError(f"{source}: is empty; it must hold rows of fields, one row a line")
+        raise FileFormatError(phrase("{source}: is empty; it must hold rows of fields, one row a line", source=source))
     has_names = header if header is not None else not any(map(_seems_a_number, first[1]))
     names = _names(first, source) if has_names else [f"column_{j + 1}" for j in range(len(first[1]))]
 
@@ -50,8 +51,12 @@ def parse_csv(
     matrix, lines, worded = _numbers(body(), names, forced, source)
     if not len(lines):
         raise FileFormatError(
-            f"{source}, line {first[0]}: names the columns, and no row follows; "
-            "add rows, or say that there is no header"
+            phrase(
+                "{source}, line {line}: names the columns, and no row follows; "
+                "add rows, or say that there is no header",
+                source=source,
+                line=first[0],
+            )
         )
     columns = {name: matrix[:, j] for j, name in enumerate(names)}
     for j, cells in _texts(body(), worded).items():
@@ -61,7 +66,8 @@ def parse_csv(
 
 def _lines(content: bytes, source: str) -> Iterator[str]:
     for number, line in enumerate(io.BytesIO(content), 1):  # bytes end a line at \n only, whatever Unicode says
-        yield decoded(line.removeprefix(BOM) if number == 1 else line, f"{source}, line {number}")
+        where = phrase("{source}, line {line}", source=source, line=number)
+        yield decoded(line.removeprefix(BOM) if number == 1 else line, where)
 
 
 def _rows(content: bytes, source: str, delimiter: str) -> Iterator[Row]:
@@ -73,19 +79,20 @@ def _rows(content: bytes, source: str, delimiter: str) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise FileFormatError(f"{source}, line {begins}: {_reason(str(error))}") from None
+            said = {"source": source, "line": begins, "reason": _reason(str(error))}
+            raise FileFormatError(phrase("{source}, line {line}: {reason}", **said)) from None
         if fields:  # none: a blank line
             yield begins, fields
 
 
-def _reason(error: str) -> str:
+def _reason(error: str) -> Phrase:
     if "new-line" in error:
-        return "a carriage return stands inside the line; lines must end in LF or CRLF"
+        return phrase("a carriage return stands inside the line; lines must end in LF or CRLF")
     if "limit" in error:
-        return f"a field is longer than {csv.field_size_limit()} characters; is a quote left open?"
+        return phrase("a field is longer than {n} characters; is a quote left open?", n=csv.field_size_limit())
     if "unexpected end" in error:
-        return "a quote is opened here and never closed"
-    return 'a quoted field goes on after its closing quote; write a quote inside a field as ""'
+        return phrase("a quote is opened here and never closed")
+    return phrase('a quoted field goes on after its closing quote; write a quote inside a field as ""')
 
 
 def _find_delimiter(content: bytes, source: str) -> str:
@@ -109,8 +116,13 @@ def _names(first: Row, source: str) -> list[str]:
     for j, name in enumerate(names):
         if name in names[:j]:
             raise FileFormatError(
-                f"{source}, line {line}: the column name {name!r} stands twice; give each column its own, "
-                "or say that there is no header"
+                phrase(
+                    "{source}, line {line}: the column name {name} stands twice; give each column its own, "
+                    "or say that there is no header",
+                    source=source,
+                    line=line,
+                    name=repr(name),
+                )
             )
     return names
 
@@ -123,8 +135,16 @@ def _even_rows(content: bytes, source: str, delimiter: str) -> Iterator[Row]:
                 continue  # a line of spaces is a blank line; spreadsheets also begin with rows of blanks
             if width:
                 raise FileFormatError(
-                    f"{source}, line {line}: has {_count(fields)} where line {begins} has {width} "
-                    f"(cut at each {DELIMITERS[delimiter]}); quote a field that holds one"
+                    phrase(
+                        "{source}, line {line}: has {fields} where line {begins} has {width} "
+                        "(cut at each {delimiter}); quote a field that holds one",
+                        source=source,
+                        line=line,
+                        fields=_count(fields),
+                        begins=begins,
+                        width=width,
+                        delimiter=_delimiter(delimiter),
+                    )
                 )
             width, begins = len(fields), line
         yield line, fields
@@ -156,15 +176,26 @@ def _numbers(
     for j in sorted(odd.keys() - worded):
         line, cell = odd[j]
         raise FileFormatError(
-            f"{source}, line {line}, column {names[j]!r}: {cell!r} is not a number in plain digits; "
-            "write one, or leave the cell empty"
+            phrase(
+                "{source}, line {line}, column {name}: {cell} is not a number in plain digits; "
+                "write one, or leave the cell empty",
+                source=source,
+                line=line,
+                name=repr(names[j]),
+                cell=repr(cell),
+            )
         )
     matrix = np.frombuffer(cells) if lines else np.empty(0)  # without a copy; an empty buffer is refused
     matrix = matrix.reshape(-1, len(names))  # (N, D)
     for row, j in np.argwhere(np.isinf(matrix)):
         if j not in worded:
             raise FileFormatError(
-                f"{source}, line {lines[row]}, column {names[j]!r}: the number is beyond float64 (1.8e308)"
+                phrase(
+                    "{source}, line {line}, column {name}: the number is beyond float64 (1.8e308)",
+                    source=source,
+                    line=lines[row],
+                    name=repr(names[j]),
+                )
             )
     return matrix, np.array(lines, np.int64), worded
 
@@ -179,8 +210,13 @@ def _texts(rows: Iterator[Row], worded: Collection[int]) -> dict[int, np.ndarray
     return {j: np.array(column, dtype=object) for j, column in cells.items()}
 
 
-def _count(fields: list[str]) -> str:
-    return "1 field" if len(fields) == 1 else f"{len(fields)} fields"
+def _count(fields: list[str]) -> Phrase:
+    return phrase("1 field") if len(fields) == 1 else phrase("{n} fields", n=len(fields))
+
+
+def _delimiter(delimiter: str) -> Phrase:
+    names = {"\t": phrase("tab"), ";": phrase("semicolon"), ",": phrase("comma"), "|": phrase("vertical bar")}
+    return names[delimiter]
 
 
 def _seems_a_number(cell: str) -> bool:

@@ -16,6 +16,7 @@ from pellucid.data.csv_file import parse_csv
 from pellucid.data.files import MAX_BYTES, read_bytes
 from pellucid.data.npz_file import parse_npz
 from pellucid.errors import InvalidDataError
+from pellucid.language import Phrase, phrase
 
 __all__ = ["Column", "Table", "read_table"]
 
@@ -76,9 +77,11 @@ class Table:
         columns = tuple(Column(column.name, column.values[rows]) for column in self.columns)
         return Table(self.source, columns, None if self.lines is None else self.lines[rows])
 
-    def where(self, row: int) -> str:
+    def where(self, row: int) -> Phrase:
         """Return how a reader of the file finds a row: ``data.csv, line 7``."""
-        return f"{self.source}, row {row}" if self.lines is None else f"{self.source}, line {self.lines[row]}"
+        if self.lines is None:
+            return phrase("{source}, row {row}", source=self.source, row=row)
+        return phrase("{source}, line {line}", source=self.source, line=int(self.lines[row]))
 
 
 def read_table(

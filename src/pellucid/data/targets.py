@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.data.tables import Column, Table
 from pellucid.data.treatments import as_numbers, as_text
 from pellucid.errors import InvalidArgumentError, InvalidDataError
-from pellucid.language import say
+from pellucid.language import phrase, say
 
 __all__ = ["MAX_CLASSES", "TASKS", "Target"]
 
@@ -45,7 +45,8 @@ class Target:
         column = table[table.names[-1] if name is None else name]
         labelled = ~column.blank
         if not labelled.any():
-            raise InvalidDataError(f"{table.source}: every cell of the target column {column.name!r} is blank")
+            said = {"source": table.source, "name": repr(column.name)}
+            raise InvalidDataError(phrase("{source}: every cell of the target column {name} is blank", **said))
         if column.blank.any():
             column = Column(column.name, column.values[labelled])
         why = _why(column) if task == "auto" else "asked"
@@ -69,7 +70,8 @@ class Target:
         """
         column = table[self.name]
         if (blank := np.flatnonzero(column.blank)).size:
-            raise InvalidDataError(f"{table.where(int(blank[0]))}, column {self.name!r}: the target is blank")
+            where, name = table.where(int(blank[0])), repr(self.name)
+            raise InvalidDataError(phrase("{where}, column {name}: the target is blank", where=where, name=name))
         if self.classes and isinstance(self.classes[0], str):
             return np.array(as_text(column), dtype=np.str_)
         numbers = as_numbers(column, table)
@@ -115,12 +117,17 @@ def _why(column: Column) -> str:
 
 
 def _classes(column: Column, table: Table, why: str) -> tuple[str, ...] | tuple[int, ...]:
-    where = f"{table.source}: the target column {column.name!r}"
+    where = phrase("{source}: the target column {name}", source=table.source, name=repr(column.name))
     if not column.is_text and not _whole(column.values).all():
-        raise InvalidDataError(f"{where} holds broken numbers; classes must be text or whole numbers")
+        raise InvalidDataError(
+            phrase("{where} holds broken numbers; classes must be text or whole numbers", where=where)
+        )
     classes = sorted(set(column.values.tolist() if column.is_text else column.values.astype(np.int64).tolist()))
     if len(classes) < 2:
-        raise InvalidDataError(f"{where} holds only {classes[0]!r}; a classifier needs two classes or more")
+        only = repr(classes[0])
+        raise InvalidDataError(
+            phrase("{where} holds only {only}; a classifier needs two classes or more", where=where, only=only)
+        )
     if why == "text" and len(classes) > max(2, len(column.values) // 2):
         raise InvalidDataError(
             f"{where} holds {len(classes)} different texts in {len(column.values)} rows, as names do; "

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from pellucid.data.files import MAX_BYTES, open_source
 from pellucid.errors import FileFormatError
+from pellucid.language import phrase
 
 __all__ = ["BOM", "MAX_LINE", "byte_lines", "decoded", "text_lines"]
 
@@ -36,9 +37,10 @@ def decoded(line: bytes, where: str) -> str:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise FileFormatError(f"{where}: byte {error.start + 1} is not UTF-8; save the file as UTF-8 text") from None
+        said = {"where": where, "n": error.start + 1}
+        raise FileFormatError(phrase("{where}: byte {n} is not UTF-8; save the file as UTF-8 text", **said)) from None
     if "\0" in text:
-        raise FileFormatError(f"{where}: holds a zero byte; save the file as UTF-8 text")
+        raise FileFormatError(phrase("{where}: holds a zero byte; save the file as UTF-8 text", where=where))
     return text
 
 

@@ -2,7 +2,7 @@
 
 ``say("{n} epochs", n=3)`` is the text in the language of the moment. The English text is its own key, so the
 code reads as what it says; ``zh.json`` beside this file holds the Chinese. A text without an entry is said in
-English.
+English. A ``phrase`` is the English text, which knows its key: what an error says can be said again in Chinese.
 """
 
 import json
@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["language", "say", "speaking"]
+__all__ = ["Phrase", "language", "phrase", "say", "speaking"]
 
 _SPOKEN: ContextVar[str | None] = ContextVar("spoken", default=None)
 
@@ -43,6 +43,28 @@ def say(english: str, **values: Any) -> str:
     """
     text = _catalogue("zh").get(english, english) if language() == "zh" else english
     return text.format(**values)
+
+
+class Phrase(str):
+    """An English text made from ``key``, an entry of the catalogue, and ``values`` (texts, numbers, other phrases)."""
+
+    key: str
+    values: dict[str, Any]
+
+    def plain(self) -> dict[str, Any]:
+        """Return ``key`` and ``values`` as JSON holds them, for a page to say them in its own language."""
+        values = {name: value.plain() if isinstance(value, Phrase) else value for name, value in self.values.items()}
+        return {"key": self.key, "values": values}
+
+
+def phrase(english: str, **values: Any) -> Phrase:
+    """Return ``english`` with its ``{placeholders}`` filled, in English whatever the language of the moment.
+
+    Placeholders are bare names: a value that needs a format is given as text. The first argument is always a literal.
+    """
+    made = Phrase(english.format(**values))
+    made.key, made.values = english, values
+    return made
 
 
 @cache

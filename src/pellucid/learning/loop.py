@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import DivergenceError, InvalidArgumentError
+from pellucid.language import phrase
 from pellucid.learning.engine import (
     BEST_LOSS,
     CONVERGED,
@@ -186,8 +187,12 @@ class Training:
         self.epoch -= 1
         self.finished = True
         raise DivergenceError(
-            f"training diverged in epoch {epoch} at learning rate {self.rate:g}: the loss or a weight is no longer "
-            "finite; the weights of the last finite epoch are kept; try a smaller learning_rate_init"
+            phrase(
+                "training diverged in epoch {epoch} at learning rate {rate}: the loss or a weight is no longer finite; "
+                "the weights of the last finite epoch are kept; try a smaller learning_rate_init",
+                epoch=epoch,
+                rate=f"{self.rate:g}",
+            )
         )
 
     def validate(self, recipe: Recipe, validation: Validation) -> None:

@@ -170,7 +170,7 @@ def test_five_thousand_malformed_messages_bring_no_traceback_and_leave_the_serve
                 page.say(do="ping", id=sent)
                 while (answer := page.hear()) != {"pong": sent}:
                     if isinstance(answer, dict):
-                        assert set(answer) <= {"refused", "busy"}
+                        assert set(answer) - {"said"} in ({"refused"}, {"busy"})
                         told += 1
                     else:
                         assert "failed" not in answer.header, answer.header

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
@@ -16,9 +17,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 import pellucid.language
 from pellucid.errors import InvalidArgumentError
+from pellucid.language import language
 from pellucid.watching.studio.guard import Guard
 from pellucid.watching.studio.job import Job
-from pellucid.watching.studio.messages import Reader, number, parse
+from pellucid.watching.studio.messages import Reader, number, parse, refusal
 
 __all__ = ["MOST_PAGES", "application"]
 
@@ -63,7 +65,10 @@ async def _file(request: Request) -> Response:
     path = _files().get(request.path_params["name"])
     if path is None:
         return Response("not found\n", 404, media_type="text/plain")
-    return Response(path.read_bytes(), media_type=TYPES[path.suffix])
+    content = path.read_bytes()
+    if path.name == "index.html" and os.environ.get("PELLUCID_LANG"):  # it decides until the reader does
+        content = content.replace(b"<html ", f'<html data-language="{language()}" '.encode())
+    return Response(content, media_type=TYPES[path.suffix])
 
 
 # -- talking ---------------------------------------------------------------------------------------------------
@@ -117,7 +122,7 @@ async def _listen(socket: WebSocket, job: Job) -> None:
         try:
             said = understood(parse(message.get("text")))
         except InvalidArgumentError as error:
-            await socket.send_text(json.dumps({"refused": str(error)}))
+            await socket.send_text(json.dumps(refusal(error)))
             continue
         if said["do"] == "ack":
             job.acknowledge()

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from pellucid.errors import PellucidError
-from pellucid.watching.studio.messages import frame
+from pellucid.watching.studio.messages import frame, refusal
 from pellucid.watching.studio.rooms import Room, open_room
 
 __all__ = ["IN_FLIGHT", "MOST_WAITING", "Job"]
@@ -92,7 +92,7 @@ class Job(threading.Thread):
             act(argument)
         except PellucidError as error:
             self.playing = False
-            self._emit({"refused": str(error)}, {})
+            self._emit(refusal(error), {})
         except Exception as error:
             self.playing, self.room = False, None
             self._emit({"failed": type(error).__name__}, {})

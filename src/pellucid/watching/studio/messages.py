@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.errors import InvalidArgumentError
+from pellucid.errors import InvalidArgumentError, PellucidError
+from pellucid.language import Phrase, phrase
 
-__all__ = ["MOST_BYTES", "Reader", "frame", "parse"]
+__all__ = ["MOST_BYTES", "Reader", "frame", "parse", "refusal"]
 
 MOST_BYTES = 1 << 20  # of one message
 MOST_DEPTH = 12
@@ -58,14 +59,18 @@ class Reader:
 
     def __init__(self, values: Any, what: str = "settings") -> None:
         if type(values) is not dict:
-            raise InvalidArgumentError(f"{what} must be an object, got a {type(values).__name__}")
+            kind = type(values).__name__
+            raise InvalidArgumentError(phrase("{what} must be an object, got a {kind}", what=what, kind=kind))
         self.values, self.what = dict(values), what
 
     def integer(self, name: str, low: int, high: int, default: int) -> int:
         """Return a whole number from ``low`` to ``high``."""
         value = self.values.pop(name, default)
         if type(value) is not int or not low <= value <= high:
-            raise InvalidArgumentError(f"{name} must be a whole number from {low} to {high}, got {_short(value)}")
+            said = {"name": name, "low": low, "high": high, "value": _short(value)}
+            raise InvalidArgumentError(
+                phrase("{name} must be a whole number from {low} to {high}, got {value}", **said)
+            )
         return value
 
     def number(self, name: str, low: float, high: float, default: float) -> float:
@@ -76,7 +81,8 @@ class Reader:
         """Return one of the texts ``allowed``."""
         value = self.values.pop(name, default)
         if type(value) is not str or value not in allowed:
-            raise InvalidArgumentError(f"{name} must be one of {', '.join(allowed)}, got {_short(value)}")
+            said = {"name": name, "allowed": ", ".join(allowed), "value": _short(value)}
+            raise InvalidArgumentError(phrase("{name} must be one of {allowed}, got {value}", **said))
         return value
 
     def text(self, name: str, most: int, default: str) -> str:
@@ -84,14 +90,18 @@ class Reader:
         value = self.values.pop(name, default)
         if type(value) is not str or len(value) > most:
             size = len(value) if type(value) is str else _short(value)
-            raise InvalidArgumentError(f"{name} must be a text of at most {most} characters, got {size}")
+            said = {"name": name, "most": most, "value": size}
+            raise InvalidArgumentError(
+                phrase("{name} must be a text of at most {most} characters, got {value}", **said)
+            )
         return value
 
     def boolean(self, name: str, default: bool) -> bool:
         """Return true or false."""
         value = self.values.pop(name, default)
         if type(value) is not bool:
-            raise InvalidArgumentError(f"{name} must be true or false, got {_short(value)}")
+            said = {"name": name, "value": _short(value)}
+            raise InvalidArgumentError(phrase("{name} must be true or false, got {value}", **said))
         return value
 
     def integers(self, name: str, count: tuple[int, int], low: int, high: int, default: Sequence[int]) -> list[int]:
@@ -99,7 +109,10 @@ class Reader:
         value = self._list(name, count, default)
         for item in value:
             if type(item) is not int or not low <= item <= high:
-                raise InvalidArgumentError(f"{name} must hold whole numbers from {low} to {high}, got {_short(item)}")
+                said = {"name": name, "low": low, "high": high, "value": _short(item)}
+                raise InvalidArgumentError(
+                    phrase("{name} must hold whole numbers from {low} to {high}, got {value}", **said)
+                )
         return value
 
     def table(
@@ -110,8 +123,9 @@ class Reader:
         value = self._list(name, rows, default)
         for row in value:
             if type(row) is not list or not columns[0] <= len(row) <= columns[1] or len(row) != len(value[0]):
+                said = {"name": name, "low": columns[0], "high": columns[1]}
                 raise InvalidArgumentError(
-                    f"{name} must hold rows of {columns[0]} to {columns[1]} numbers, all as long as the first"
+                    phrase("{name} must hold rows of {low} to {high} numbers, all as long as the first", **said)
                 )
         return [[number(name, item, low, high) for item in row] for row in value]
 
@@ -119,31 +133,40 @@ class Reader:
         value = self.values.pop(name, list(default))
         if type(value) is not list or not count[0] <= len(value) <= count[1]:
             size = len(value) if type(value) is list else _short(value)
-            raise InvalidArgumentError(f"{name} must be a list of {count[0]} to {count[1]}, got {size}")
+            said = {"name": name, "low": count[0], "high": count[1], "value": size}
+            raise InvalidArgumentError(phrase("{name} must be a list of {low} to {high}, got {value}", **said))
         return value
 
     def done(self) -> None:
         """Raise InvalidArgumentError if anything is left that nobody asked for."""
         if self.values:
-            raise InvalidArgumentError(f"{self.what} must not hold {_short(next(iter(self.values)))}")
+            said = {"what": self.what, "value": _short(next(iter(self.values)))}
+            raise InvalidArgumentError(phrase("{what} must not hold {value}", **said))
 
 
 def number(name: str, value: Any, low: float, high: float) -> float:
     """Return ``value`` as a float from ``low`` to ``high``."""
     if type(value) not in (int, float) or not low <= value <= high:  # nan is within no bounds
-        raise InvalidArgumentError(f"{name} must be a number from {low:g} to {high:g}, got {_short(value)}")
+        said = {"name": name, "low": f"{low:g}", "high": f"{high:g}", "value": _short(value)}
+        raise InvalidArgumentError(phrase("{name} must be a number from {low} to {high}, got {value}", **said))
     return float(value)
 
 
 def _short(value: Any) -> str:
     if type(value) is int and value.bit_length() > 256:
-        return "a whole number of many digits"
+        return phrase("a whole number of many digits")
     text = repr(value) if type(value) in (str, int, float, bool, type(None)) else f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def refusal(error: PellucidError) -> dict[str, Any]:
+    """Return what a page is told of an error: its text, and ``said``, the key and values of it, where it has them."""
+    text = error.args[0] if error.args else ""
+    return {"refused": str(error)} | ({"said": text.plain()} if isinstance(text, Phrase) else {})
+
+
 def frame(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return a frame; what is not finite in the header becomes null."""
+    """Return a frame; what is not finite in the header becomes null, a phrase its key and values."""
     places, parts, at = {}, [], 0
     for name, array in arrays.items():
         data = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).tobytes()
@@ -157,7 +180,9 @@ def frame(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """Return NumPy's numbers and arrays as Python's."""
+    """Return NumPy's numbers and arrays as Python's, and phrases by their keys."""
+    if isinstance(value, Phrase):
+        return _plain(value.plain())
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):

@@ -13,6 +13,7 @@ from pellucid.data.csv_file import parse_csv
 from pellucid.data.tables import Column, Table
 from pellucid.data.targets import Target
 from pellucid.errors import InvalidDataError
+from pellucid.language import phrase
 
 __all__ = ["MOST_BYTES", "content_of", "points_of"]
 
@@ -27,7 +28,7 @@ def content_of(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
-        raise InvalidDataError("content must be a file's bytes as base64") from None
+        raise InvalidDataError(phrase("content must be a file's bytes as base64")) from None
 
 
 def points_of(content: bytes, source: str, side: float) -> dict[str, Any]:
@@ -40,22 +41,33 @@ def points_of(content: bytes, source: str, side: float) -> dict[str, Any]:
     columns, lines = parse_csv(content, source, None, None, ())
     table = Table(source, tuple(Column(name, values) for name, values in columns.items()), lines)
     if table.n_rows > MOST_ROWS:
-        raise InvalidDataError(f"{source}: must have at most {MOST_ROWS} rows, got {table.n_rows}")
+        said = {"source": source, "most": MOST_ROWS, "n": table.n_rows}
+        raise InvalidDataError(phrase("{source}: must have at most {most} rows, got {n}", **said))
     target = Target.choose(table, task="classification")
     numbers = [column for column in table.columns if not column.is_text and column.name != target.name][:2]
     if len(numbers) < 2:
         raise InvalidDataError(
-            f"{source}: must have two columns of numbers before the column of the classes, {target.name!r}; "
-            f"got {len(numbers)}"
+            phrase(
+                "{source}: must have two columns of numbers before the column of the classes, {name}; got {n}",
+                source=source,
+                name=repr(target.name),
+                n=len(numbers),
+            )
         )
     if len(target.classes) != 2:
         raise InvalidDataError(
-            f"{source}: the last column, {target.name!r}, must hold two classes, got {len(target.classes)}"
+            phrase(
+                "{source}: the last column, {name}, must hold two classes, got {n}",
+                source=source,
+                name=repr(target.name),
+                n=len(target.classes),
+            )
         )
     labels = target.values(table) == target.classes[1]
     for column in numbers:
         if (blank := np.flatnonzero(column.blank)).size:
-            raise InvalidDataError(f"{table.where(int(blank[0]))}, column {column.name!r}: is blank; give a number")
+            where, name = table.where(int(blank[0])), repr(column.name)
+            raise InvalidDataError(phrase("{where}, column {name}: is blank; give a number", where=where, name=name))
     places = [_spread(column.values, side) for column in numbers]
     return {
         "points": np.column_stack([*places, labels]).tolist(),
@@ -67,12 +79,15 @@ def points_of(content: bytes, source: str, side: float) -> dict[str, Any]:
 
 def _check_size(content: bytes, source: str) -> None:
     if len(content) > MOST_BYTES:
-        raise InvalidDataError(f"{source}: must be of at most {MOST_BYTES} bytes, got {len(content)}")
+        said = {"source": source, "most": MOST_BYTES, "n": len(content)}
+        raise InvalidDataError(phrase("{source}: must be of at most {most} bytes, got {n}", **said))
     if (count := content.count(b"\n")) > 2 * MOST_ROWS:
-        raise InvalidDataError(f"{source}: must have at most {MOST_ROWS} rows, got {count} lines")
+        said = {"source": source, "most": MOST_ROWS, "n": count}
+        raise InvalidDataError(phrase("{source}: must have at most {most} rows, got {n} lines", **said))
     for number, line in enumerate(content.split(b"\n"), start=1):
         if len(line) > MOST_LINE:
-            raise InvalidDataError(f"{source}, line {number}: is longer than {MOST_LINE} bytes")
+            said = {"source": source, "line": number, "most": MOST_LINE}
+            raise InvalidDataError(phrase("{source}, line {line}: is longer than {most} bytes", **said))
 
 
 def _spread(values: np.ndarray, side: float) -> np.ndarray:

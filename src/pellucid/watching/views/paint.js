@@ -11,7 +11,17 @@ export function speak(texts) {
 
 /** The text in the language of the moment. @param {string} english @param {Record<string, any>} [values] */
 export function say(english, values = {}) {
-  return (chinese[english] ?? english).replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  return filled(chinese[english] ?? english, values);
+}
+/** @param {string} text @param {Record<string, any>} values */
+function filled(text, values) {
+  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+}
+
+/** What the studio's library says, by its key and values in the language of the moment; what has no key as it is. @param {any} said @returns {string} */
+export function retell(said) {
+  if (said === null || typeof said !== "object") return String(said ?? "");
+  return filled(chinese[said.key] ?? said.key, Object.fromEntries(Object.entries(said.values).map(([name, value]) => [name, retell(value)])));
 }
 
 /** A number with four digits and a true minus. @param {number | null} value @param {number} [digits] */
@@ -150,6 +160,19 @@ export function cellAt(board, event, side) {
   const box = board.getBoundingClientRect();
   const [x, y] = [event.clientX - box.left, event.clientY - box.top].map((v) => Math.max(0, Math.min(side - 1, Math.floor(v / box.width * side))));
   return y * side + x;
+}
+
+/** Where an arrow key leads from a cell of a square board of `n` cells; null for another key. @param {string} key @param {number} cell @param {number} side @param {number} n */
+export function stepOn(key, cell, side, n) {
+  const column = cell % side;
+  const go = { ArrowLeft: column ? -1 : 0, ArrowRight: column + 1 < side ? 1 : 0, ArrowUp: -side, ArrowDown: side }[key];
+  return go === undefined ? null : cell + go < 0 || cell + go >= n ? cell : cell + go;
+}
+
+/** Where a cell is, and whether it has ink, in words. @param {number} cell @param {number} side @param {boolean} on */
+export function tellCell(cell, side, on) {
+  const place = { row: Math.floor(cell / side) + 1, column: cell % side + 1 };
+  return on ? say("The cursor is at row {row}, column {column}, which is on.", place) : say("The cursor is at row {row}, column {column}, which is off.", place);
 }
 
 /** Tell whether an element has the keyboard, whenever that changes. @param {Element} place @param {(has: boolean) => void} told */

@@ -1,7 +1,7 @@
 // The studio's frame: rooms, language, light and dark, the link that restores a room, and the exported script.
 import { button, choice, seed, slider, SPEEDS, speedWords } from "./controls.js";
 import { Talk } from "./talk.js";
-import { make, say, speak } from "./views/paint.js";
+import { make, retell, say, speak } from "./views/paint.js";
 
 /** @type {Record<string, () => Promise<any>>} */
 const ROOMS = {
@@ -16,7 +16,7 @@ const ROOMS = {
 const place = /** @type {HTMLElement} */ (document.getElementById("room"));
 const live = /** @type {HTMLElement} */ (document.getElementById("live"));
 const top_ = /** @type {HTMLElement} */ (document.getElementById("top"));
-let language = stored("language") ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
+let language = stored("language") ?? (document.documentElement.dataset.language || (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en"));
 let theme = stored("theme") ?? "";
 let name = "playground", settings = /** @type {any} */ ({}), playing = false, speed = 4;
 /** @type {any} */
@@ -33,7 +33,7 @@ function store(key, value) {
 
 const talk = new Talk((message) => {
   if (message.closed) return tell(say("The studio has closed. Start it again, and load the new page."));
-  if (message.refused || message.busy) return tell(message.refused ?? say("The studio is busy; try again in a moment."));
+  if (message.refused || message.busy) return tell(message.refused ? retell(message.said ?? message.refused) : say("The studio is busy; try again in a moment."));
   if (message.failed) return tell(say("Something went wrong in this room ({name}). Reset starts it anew.", { name: message.failed }));
   if (message.reply === "export") return showScript(message.script);
   if (message.reply) return room?.answer(message);

@@ -6,6 +6,7 @@ import numpy as np
 
 from pellucid import Neuron
 from pellucid.errors import InvalidArgumentError, PellucidError
+from pellucid.language import phrase
 from pellucid.learning.recording import Recording
 from pellucid.learning.step import Step
 from pellucid.watching.studio.messages import Reader
@@ -27,7 +28,8 @@ def open_room(settings: Any) -> "NeuronRoom":
     bias = reader.boolean("bias", default=False)
     reader.done()
     if len(case[0]) != len(X[0]):
-        raise InvalidArgumentError(f"case must have {len(X[0])} inputs, as the examples have, got {len(case[0])}")
+        said = {"n": len(X[0]), "got": len(case[0])}
+        raise InvalidArgumentError(phrase("case must have {n} inputs, as the examples have, got {got}", **said))
     return NeuronRoom(X, y, case, seed, bias=bias)
 
 

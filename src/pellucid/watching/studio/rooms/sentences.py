@@ -15,6 +15,7 @@ from pellucid.data.english import english_label, read_english
 from pellucid.data.tokenizing import tokenize
 from pellucid.errors import InvalidArgumentError, InvalidDataError, ModelFileError, PellucidError
 from pellucid.experiments import inference
+from pellucid.language import phrase
 from pellucid.learning.step import Step, source_of
 from pellucid.trees import Tree
 from pellucid.watching.studio.messages import Reader
@@ -114,7 +115,7 @@ class SentencesRoom:
             try:
                 self.words[side], self.trees[side] = understood(self.asked[side])
             except InvalidDataError as error:
-                self.words[side], self.trees[side], self.problems[side] = (), None, str(error)
+                self.words[side], self.trees[side], self.problems[side] = (), None, error.args[0]
         self.reading: Any = None
         self.found: dict[str, Tree] = {}
         self.likely: np.ndarray | None = None
@@ -254,9 +255,10 @@ def understood(text: str) -> tuple[tuple[str, ...], Tree | None]:
     tree = Tree.parse(line) if "(" in line or ")" in line or line.startswith("WORDS:") else None
     words = tuple(tokenize(line)) if tree is None else tree.words
     if not words:
-        raise InvalidDataError("the sentence is blank; write a word or more")
+        raise InvalidDataError(phrase("the sentence is blank; write a word or more"))
     if len(words) > MOST_WORDS:
-        raise InvalidDataError(f"the sentence has {len(words)} words, and at most {MOST_WORDS} are shown here")
+        said = {"n": len(words), "most": MOST_WORDS}
+        raise InvalidDataError(phrase("the sentence has {n} words, and at most {most} are shown here", **said))
     return words, tree
 
 

@@ -1,7 +1,7 @@
 // The room of SPINN: two sentences, the machine that reads one of them, and what the first says of the second.
 import { button, card, choice, sourcePanel } from "../controls.js";
 import { Model } from "../talk.js";
-import { make, say, text } from "../views/paint.js";
+import { make, retell, say, text } from "../views/paint.js";
 import * as spinn from "../views/spinn.js";
 
 export const SPEED = 1; // a step a second, to begin with
@@ -73,7 +73,7 @@ export function open({ settings, start, talk, bar, keep }) {
       if (document.activeElement !== area || area.value === "") area.value = now.asked[side];
       area.setAttribute("aria-invalid", String(Boolean(problem)));
       const parse = found === null ? "" : given === null ? say("It parses it so: {parse}", { parse: found }) : found === given ? say("Its own parse is the given one.") : say("Its own parse is another: {parse}", { parse: found });
-      below.replaceChildren(...(problem ? [make("p", { className: "warn" }, `${say("This cannot be read:")} ${problem}`)] : [make("p", { className: "muted" }, parse)]),
+      below.replaceChildren(...(problem ? [make("p", { className: "warn" }, `${say("This cannot be read:")} ${retell(problem)}`)] : [make("p", { className: "muted" }, parse)]),
         ...(unknown.length ? [make("p", { className: "warn" }, say("Unknown: {words}. All unknown words are one and the same to it.", { words: unknown.map((/** @type {string} */ word) => `“${word}”`).join(", ") }))] : []));
     }
     watched.querySelector("select").value = now.asked.shown;
