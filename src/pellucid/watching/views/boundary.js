@@ -2,7 +2,7 @@
 // `columns`, `side` (the plane goes from -side to side), `points` [[x, y, class]], `probe` [x, y] or null, and `tool`:
 // "" (only look), "probe", "0" or "1" (paint points of that class), "erase". What is painted shows at once; `points`
 // is saved when the pointer or the key is up.
-import { bytes, colours, follow, heat, make, onFocus, pen, say, scale, text } from "./paint.js";
+import { brief, bytes, colours, follow, heat, make, onFocus, pen, say, scale } from "./paint.js";
 
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
@@ -44,7 +44,18 @@ export function render({ model, el }) {
     if (probe) cross(context, place(probe), 9, 2.4);
     if (focused && model.get("tool")) cross(context, place(cursor), 6, 1.2);
     const count = (model.get("points") ?? []).length;
-    canvas.setAttribute("aria-label", say("The plane with {n} points, and what the network answers there. Arrow keys move a cursor, Enter uses the chosen tool.", { n: count }));
+    const label = say("The plane with {n} points, and what the network answers there. Arrow keys move a cursor, Enter uses the chosen tool.", { n: count });
+    canvas.setAttribute("aria-label", model.get("tool") ? `${label} ${told(values, side)}` : label);
+  }
+
+  /** Where the cursor is, and what the network answers there. @param {Uint8Array} values @param {number} side */
+  function told(values, side) {
+    const place = { x: brief(cursor[0]), y: brief(cursor[1]) };
+    if (!values.length) return say("The cursor is at {x}, {y}.", place);
+    const columns = model.get("columns") || 40, rows = values.length / columns;
+    const cell = (/** @type {number} */ share, /** @type {number} */ n) => Math.max(0, Math.min(n - 1, Math.floor(share * n)));
+    const p = values[cell((1 - cursor[1] / side) / 2, rows) * columns + cell((cursor[0] / side + 1) / 2, columns)] / 255;
+    return say("The cursor is at {x}, {y}; there the network says orange with {p}.", { ...place, p: brief(p) });
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number[]} at @param {number} reach @param {number} width */
@@ -88,13 +99,15 @@ export function render({ model, el }) {
     last = at;
     use(at);
   });
-  canvas.addEventListener("pointerup", () => {
-    if (painting) model.save_changes();
-    painting = false;
-  });
+  for (const kind of ["pointerup", "pointercancel"]) {
+    canvas.addEventListener(kind, () => {
+      if (painting) model.save_changes();
+      painting = false;
+    });
+  }
   canvas.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    const move = KEYS[/** @type {keyof typeof KEYS} */ (event.key)];
-    if (move) cursor = cursor.map((v, i) => Math.max(-1.5, Math.min(1.5, Math.round((v + move[i] * 0.1) * 10) / 10)));
+    const move = KEYS[/** @type {keyof typeof KEYS} */ (event.key)], side = model.get("side") || 1.5, pace = side / 15;
+    if (move) cursor = cursor.map((v, i) => Math.max(-side, Math.min(side, Math.round((v / pace) + move[i]) * pace))).map((v) => Math.round(1000 * v) / 1000);
     else if (event.key === "Enter" || event.key === " ") {
       use(cursor);
       model.save_changes();

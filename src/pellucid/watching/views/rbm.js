@@ -6,7 +6,7 @@
 // `picture`: a picture to paint, and what the machine makes of it. Values: `picture` (0 to 16), `editable`, `hidden`, `reconstruction`.
 // `dreams`: pictures that it dreamt. Values: `dreams` (bytes).
 // `chain`: the last round of Gibbs sampling. Values: `chain` {v, p_h, h, p_v, v_next, past (bytes), rounds} or null.
-import { bytes, cellAt, colours, follow, heat, make, onFocus, pen, rgb, say, scale, text } from "./paint.js";
+import { bytes, cellAt, colours, follow, heat, make, onFocus, pen, rgb, say, scale, stepOn, tellCell, text } from "./paint.js";
 
 const INK = 16;
 const small = document.createElement("canvas");
@@ -188,7 +188,7 @@ export function picture({ model, el }) {
     pad.caption.textContent = say("the picture v");
     units.caption.textContent = "P(h = 1 | v)";
     seen.caption.textContent = say("drawn from them alone");
-    canvas.setAttribute("aria-label", say("A picture of {n} pixels, {on} of them with ink. Arrow keys move, Enter puts ink or takes it away.", { n: values.length, on: values.filter((v) => v > 127).length }));
+    canvas.setAttribute("aria-label", say("A picture of {n} pixels, {on} of them with ink. Arrow keys move, Enter puts ink or takes it away.", { n: values.length, on: values.filter((v) => v > 127).length }) + (values.length ? ` ${tellCell(cursor, tile, values[cursor] > 127)}` : ""));
     units.canvas.setAttribute("aria-label", say("{on} of {n} hidden units are more on than off", { on: hidden.filter((p) => p > 127).length, n: hidden.length }));
     seen.canvas.setAttribute("aria-label", say("The picture as the machine sees it"));
   }
@@ -217,8 +217,8 @@ export function picture({ model, el }) {
     });
   }
   canvas.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    const tile = model.get("tile") || 8, go = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -tile, ArrowDown: tile }[event.key];
-    if (go) cursor = cursor + go < 0 || cursor + go >= tile * tile ? cursor : cursor + go;
+    const tile = model.get("tile") || 8, next = stepOn(event.key, cursor, tile, tile * tile);
+    if (next !== null) cursor = next;
     else if ((event.key === "Enter" || event.key === " ") && model.get("editable")) {
       put(cursor, model.get("picture")[cursor] > INK / 2 ? 0 : INK);
       model.save_changes();
