@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from pellucid.errors import InvalidArgumentError, InvalidDataError
 from pellucid.learning.estimator import check_number, check_seed
 
-__all__ = ["Landscape", "corrupted"]
+__all__ = ["Landscape", "corrupted", "plane"]
 
 # A mixture is looked for among so many nearest patterns.
 NEAREST = 8
@@ -35,6 +35,35 @@ def corrupted(X: Any, share: float, random_state: Any = None) -> np.ndarray:
     for row in noisy:
         row[generator.permutation(len(row))[:count]] *= -1
     return noisy
+
+
+def plane(corners: Any, columns: int = 41, margin: float = 0.4) -> np.ndarray:
+    """Return states of ±1 on a plane through three of them, (columns, columns, N), rows from the top.
+
+    ``corners`` (3, N): from the first to the second, to the right, the units in which they differ turn over one after
+    the other; from the first to the third, upwards, those in which these do. Where both differ from the first, the
+    farther of the two ways counts. ``margin`` goes on beyond the corners, and there turns units that all three share.
+
+    Raises InvalidDataError for anything but three rows of -1 and +1.
+    """
+    check_number("columns", columns, 2, integer=True)
+    check_number("margin", margin, 0)
+    states = np.asarray(corners)
+    if states.ndim != 2 or len(states) != 3 or not np.isin(states, (-1, 1)).all():
+        raise InvalidDataError(f"corners must be three rows (3, N) of -1 and +1, got an array of shape {states.shape}")
+    first, second, third = states.astype(np.int8)
+    to_second, to_third = first != second, first != third  # (N,)
+    way = np.linspace(-margin, 1 + margin, columns)
+    u, v = way[None, :, None], way[::-1, None, None]
+    share = np.maximum(np.where(to_second, u, 0), np.where(to_third, v, 0))  # (columns, columns, N)
+    common = ~(to_second | to_third)
+    beyond = np.stack(np.broadcast_arrays(-u, u - 1, -v, v - 1))[:, :, :, 0]  # left, right, below, above
+    share[:, :, common] = 2 * beyond[np.arange(common.sum()) % 4].transpose(1, 2, 0)
+    turns = np.empty(len(first))  # how far one goes until a unit turns over
+    for group in (common, to_second & ~to_third, to_third & ~to_second, to_second & to_third):
+        count = int(group.sum())
+        turns[group] = (np.random.default_rng(0).permutation(count) + 0.5) / max(1, count)
+    return np.where(share > turns, -first, first)
 
 
 class Landscape:
