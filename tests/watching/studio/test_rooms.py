@@ -1,5 +1,6 @@
 """The rooms show what the library does, and the script that a room exports comes to the same."""
 
+import ast
 import contextlib
 import io
 
@@ -101,11 +102,29 @@ def test_a_point_s_trace_goes_forwards_and_backwards_and_names_its_sources():
     assert "def backward(" in answer["sources"]["Dense.backward"]
 
 
+def test_the_script_goes_through_the_point_that_was_gone_through():
+    room = open_room("playground", {"hidden": [2], "seed": 1})
+    after(room, 3)
+    answer, _ = room.ask("trace", {"x": [0.25, -1], "y": 0})
+    lines = run_script(room.ask("export", {})[0]["script"])
+    found = {name: ast.literal_eval(value) for name, value in (line.split(" = ") for line in lines[1:] if line)}
+    assert found == {record["name"]: record["value"] for record in answer["trace"]}
+    room.advance()
+    assert "trace" not in room.ask("export", {})[0]["script"]
+
+
 def test_training_that_leaves_the_finite_numbers_is_said():
     wild = {"solver": "sgd", "activation": "relu", "learning_rate": 10, "alpha": 1, "batch_size": 1, "n": 8}
     room = open_room("playground", wild)
     header, arrays = after(room, 400)
     assert "training diverged in epoch" in header["diverged"]
+    assert header["epoch"] >= 1
+    end = f"epoch {header['epoch']}: loss {header['loss']:.10f}"
+    assert run_script(room.ask("export", {})[0]["script"]) == [header["diverged"], end]
+    room = open_room("playground", wild | {"n": 100, "loss": "sum_of_squares", "hidden": [8] * 4})
+    header, _ = room.frame()
+    assert header["epoch"] == 0
+    assert run_script(room.ask("export", {})[0]["script"]) == [header["diverged"], "epoch 0: loss inf"]
     assert not room.advance()
     assert np.isfinite(arrays["weights"]).all()
 
@@ -130,11 +149,89 @@ def test_a_stored_letter_comes_back_and_is_called_so():
     while room.advance():
         energies.append(room.frame()[0]["energy"])
     header, arrays = room.frame()
-    assert (header["rests"], header["kind"]) == (True, "stored")
+    assert (header["ended"], header["kind"]) == ("rest", "stored")
     assert arrays["state"].tolist() == patterns[0].tolist()
     assert (np.diff(energies) <= 1e-12).all()
     network = HopfieldNetwork(random_state=0).fit(patterns)
     assert header["energy"] == pytest.approx(network.energy(patterns[:1])[0])
+
+
+def finished(settings):
+    room = open_room("hopfield", settings)
+    while room.advance():
+        pass
+    return room, *room.frame()
+
+
+def taking_turns():
+    """Return a state from which the network of A, B and C comes to two states that take turns, all at once."""
+    network = HopfieldNetwork(update="synchronous", random_state=0).fit(letters()[:3])
+    generator = np.random.default_rng(0)
+    starts = (generator.choice([-1, 1], 100) for _ in range(1000))
+    return next(start.tolist() for start in starts if list(network.steps(start))[-1].cycle)
+
+
+def test_only_what_is_at_rest_is_called_so():
+    start = taking_turns()
+    room, header, arrays = finished({"patterns": letters()[:3].tolist(), "start": [start], "update": "synchronous"})
+    assert (header["ended"], header["kind"]) == ("cycle", "")
+    assert not room.model.is_stable(arrays["state"][None])[0]
+    _, header, _ = finished({"update": "stochastic", "temperature": 1.0})
+    assert (header["ended"], header["kind"]) == ("sampled", "")
+    room, header, arrays = finished({"start": [start]})
+    assert header["ended"] == "rest"
+    assert room.model.is_stable(arrays["state"][None])[0]
+    room = open_room("hopfield", {"start": [start]})
+    room.advance()
+    room.run = iter(())  # as when the sweeps are over
+    assert not room.advance()
+    assert room.frame()[0]["ended"] == "unsettled"
+
+
+def test_the_landscape_is_the_energy_of_states_and_its_corners_are_the_patterns():
+    room = open_room("hopfield", {"rule": "pseudo_inverse"})
+    ground, header = room.about()["landscape"], room.frame()[0]
+    assert np.array(ground["energies"]).shape == (41 * 41,)
+    for corner, pattern in zip(ground["corners"], room.patterns, strict=True):
+        assert ground["energies"][corner] == pytest.approx(room.model.energy(pattern[None])[0], abs=1e-3)
+    assert ground["pictures"] == room.patterns.tolist()
+    assert (header["place"], header["nearness"]) == (ground["corners"][0], 1.0)  # it opens with the first pattern
+    one = open_room("hopfield", {"patterns": letters()[:1].tolist()}).about()["landscape"]
+    assert one["stored"] == 1
+    assert one["pictures"][1] == (-letters()[0]).tolist()
+
+
+def test_the_valleys_are_the_library_s_fixed_points_with_their_kinds_and_energies():
+    room = open_room("hopfield", {"update": "stochastic"})
+    assert room.frame()[0]["valleys"] == []
+    assert room.ask("sample", {"starts": 500}) == ({}, {})
+    header, arrays = room.frame()
+    network = HopfieldNetwork(random_state=0).fit(letters()[[0, 2, 23]])
+    states, kinds, counts = network.fixed_points(500)
+    assert header["found"] == len(states) > 6
+    shown = {tuple(state): valley for state, valley in zip(arrays["rests"].tolist(), header["valleys"], strict=True)}
+    assert len(shown) == min(24, len(states))
+    for state, kind, count, energy in zip(states, kinds, counts, network.energy(states), strict=True):
+        if (valley := shown.get(tuple(state.tolist()))) is not None:
+            assert valley == {"kind": kind, "count": count, "energy": pytest.approx(energy)}
+    assert network.is_stable(arrays["rests"]).all()
+    assert {"stored", "inverse", "mixture"} <= {valley["kind"] for valley in header["valleys"]}
+    again = open_room("hopfield", {"starts": 500}).frame()  # as a link opens it
+    assert again[0]["valleys"] == header["valleys"]
+
+
+def test_the_hopfield_script_comes_to_what_is_on_the_screen_before_the_first_step_too_and_to_its_valleys():
+    room = open_room("hopfield", {"starts": 300, "rule": "storkey", "seed": 3})
+    header, arrays = room.frame()
+    lines = run_script(room.ask("export", {})[0]["script"])
+    assert lines[0] == f"step 0: energy {header['energy']:.10f}"
+    assert lines[1:11] == [
+        "".join("#" if unit == 1 else "." for unit in row) for row in arrays["state"].reshape(10, 10)
+    ]
+    assert lines[11] == f"{header['found']} valleys"
+    assert lines[12:] == [
+        f"{valley['kind']}: {valley['count']} of 300, energy {valley['energy']:.10f}" for valley in header["valleys"]
+    ]
 
 
 LINE = [[[500, 100], [510, 900]]]

@@ -1,8 +1,9 @@
 // A multilayer network: units as squares that show what they answer over the plane, weights as lines, orange for
-// positive and blue for negative, as thick as they are large. Values: `sizes`, `weights` (float32, layer by layer),
-// `units` (bytes: a map for each hidden unit), `columns`, `answer`; and, to go through one example step by step,
-// `trace` (records) and `moment` (the place in it, -1: the whole network). Backwards each line carries its product of
-// the chain rule: the activation at its left times the error signal at its right.
+// positive and blue for negative, as thick as they are large. Values: `sizes`, `weights` and `biases` (float32, layer by
+// layer), `units` (bytes: a map for each hidden unit), `columns`, `answer`; and, to go through one example step by step,
+// `trace` (records of the network with these weights) and `moment` (the place in it, -1: the whole network). Each line
+// of the moment carries its product: forwards activation times weight; backwards, by the chain rule, the error signal at
+// its right times the weight, and then, as the slope of the weight, the activation at its left times that error signal.
 import { brief, bytes, colours, floats, follow, heat, make, say, scale, svg } from "./paint.js";
 
 const UNIT = 44, GAP = 10;
@@ -93,45 +94,87 @@ export function render({ model, el }) {
     }));
   }
 
+  /** What the lines of layer l to l + 1 carry at this moment, and whether they are what it is about. @param {any} record @param {number} l */
+  function carried(record, l) {
+    const name = record?.name ?? "", layer = record?.layer ?? 0, backward = record?.phase === "backward";
+    if (name === `z${l + 1}`) return { kind: "sum", active: true };
+    if (backward && name === `delta${l}`) return { kind: "error", active: true };
+    const known = backward && (name.startsWith("delta") ? layer + 1 : layer) <= l + 1;
+    return known ? { kind: "slope", active: name === `dW${l + 1}` } : { kind: "weight", active: record?.phase === "update" && name === `ΔW${l + 1}` };
+  }
+
+  /** What the moment is about, in a sentence. @param {any} record @param {number} last */
+  function told(record, last) {
+    const name = record?.name ?? "";
+    if (name[0] === "z") return say("Each line carries the activation at its left times its weight; the unit adds them up, and its bias b.");
+    if (name === "a0") return say("The inputs are the place of the point.");
+    if (record?.phase === "forward") return say("The activation function bends each sum.");
+    if (record?.phase === "loss") return say("The loss says how wrong the answer is.");
+    if (name === `delta${last}`) return say("The error signal δ of the output: how steeply the loss rises with its sum z.");
+    if (name.startsWith("delta")) return say("Each dashed line carries the error signal δ at its right, times its weight, back to its left; the unit adds them up, times the slope of its activation (the chain rule).");
+    if (name.startsWith("dW")) return say("Each dashed line is one slope: the activation at its left times the error signal δ at its right (the chain rule).");
+    if (name.startsWith("db")) return say("The slope of a bias is the error signal δ of its unit.");
+    if (record) return say("The optimizer moves each weight against its slope.");
+    return say("Orange lines are positive weights, blue lines negative ones. Point at a unit to see its weights.");
+  }
+
   function drawEdges(/** @type {number[]} */ sizes, /** @type {any} */ x, /** @type {any} */ y, /** @type {any} */ record, /** @type {any} */ c) {
-    const weights = floats(model.get("weights")), backward = record?.phase === "backward", update = record?.phase === "update";
-    const largest = Math.max(...weights.map(Math.abs), 1e-9);
+    const weights = floats(model.get("weights")), biases = floats(model.get("biases")), update = record?.phase === "update";
+    const largest = Math.max(...weights.map(Math.abs), 1e-9), last = sizes.length - 1;
     /** @type {Node[]} */
     const drawn = [], labels = [];
-    let at = 0, told = "";
-    for (let l = 0; l + 1 < sizes.length; l++) {
-      const a = row(`a${l}`), delta = row(`delta${l + 1}`);
-      const active = record && record.layer === l + 1;
-      const products = backward && a && delta && record.layer <= l + 1;
-      const steepest = products ? Math.max(...a.map(Math.abs)) * Math.max(...delta.map(Math.abs), 1e-12) : 1;
+    /** @type {string[]} */
+    const products = [];
+    let at = 0;
+    for (let l = 0; l < last; l++) {
+      const { kind, active } = carried(record, l), a = row(`a${l}`), delta = row(`delta${l + 1}`), from = at;
+      /** The two factors on the line from i to j. @param {number} i @param {number} j @returns {[number, number]} */
+      const factors = (i, j) => {
+        const weight = weights[from + i * sizes[l + 1] + j];
+        return kind === "sum" ? [a[i], weight] : kind === "error" ? [delta[j], weight] : kind === "slope" ? [a[i], delta[j]] : [1, weight];
+      };
+      const value = (/** @type {number} */ i, /** @type {number} */ j) => factors(i, j)[0] * factors(i, j)[1];
+      let steepest = kind === "weight" ? largest : 1e-12;
+      if (kind !== "weight") for (let i = 0; i < sizes[l]; i++) for (let j = 0; j < sizes[l + 1]; j++) steepest = Math.max(steepest, Math.abs(value(i, j)));
       for (let i = 0; i < sizes[l]; i++) {
         for (let j = 0; j < sizes[l + 1]; j++, at++) {
-          const value = products ? a[i] * delta[j] : weights[at];
-          const share = Math.abs(value) / (products ? Math.max(steepest, 1e-12) : largest);
+          const product = value(i, j), share = Math.abs(product) / steepest, [left, right] = factors(i, j);
           const [x1, y1, x2, y2] = [x(l) + UNIT / 2, y(l, i), x(l + 1) - UNIT / 2, y(l + 1, j)];
-          const middle = (x1 + x2) / 2;
-          const near = chosen === `${l}.${i}` || chosen === `${l + 1}.${j}`;
-          const quiet = (record && !update && !active) || (chosen && !near);
-          drawn.push(svg("path", {
+          const middle = (x1 + x2) / 2, isLeft = chosen === `${l}.${i}`, isRight = chosen === `${l + 1}.${j}`;
+          const quiet = (record && !update && !active) || (chosen && !isLeft && !isRight);
+          const words = kind === "weight" ? brief(right) : `${brief(left)} · ${brief(right)}`;
+          const line = svg("path", {
             d: `M${x1} ${y1}C${middle} ${y1} ${middle} ${y2} ${x2} ${y2}`, fill: "none",
-            stroke: value > 0 ? c.positive : c.negative, "stroke-width": (0.6 + 4.4 * share).toFixed(2),
+            stroke: product > 0 ? c.positive : c.negative, "stroke-width": (0.6 + 4.4 * share).toFixed(2),
             "stroke-opacity": (quiet ? 0.12 : 0.25 + 0.65 * share).toFixed(2),
-            ...(products && active ? { "stroke-dasharray": "7 4" } : {}),
-          }));
-          if ((near && chosen === `${l + 1}.${j}`) || (active && !chosen && j === 0 && sizes[l] <= 8)) {
-            const shown = products ? `${brief(a[i])} · ${brief(delta[j])}` : record && a ? `${brief(a[i])} · ${brief(weights[at])}` : brief(weights[at]);
-            labels.push(svg("text", { x: x1 + 8, y: y1 - 5, class: "pellucid-edge-label" }, shown));
+            ...(active && (kind === "error" || kind === "slope") ? { "stroke-dasharray": "7 4" } : {}),
+          });
+          if (active && kind !== "weight") {
+            line.append(svg("title", {}, `${i + 1} → ${j + 1}: ${words} = ${brief(product)}`));
+            line.classList.add("pellucid-product");
+            products.push(line.textContent ?? "");
+          }
+          drawn.push(line);
+          // The numbers of one unit at a time: the chosen one, or the first of those that add them up.
+          const adds = kind === "error" ? (chosen ? isLeft : active && i === 0) : chosen ? isRight : active && j === 0;
+          if (adds && (chosen || Math.max(sizes[l], sizes[l + 1]) <= 8)) {
+            labels.push(kind === "error" ? svg("text", { x: x2 - 8, y: y2 - 5, class: "pellucid-edge-label", "text-anchor": "end" }, words)
+              : svg("text", { x: x1 + 8, y: y1 - 5, class: "pellucid-edge-label" }, words));
           }
         }
       }
     }
-    if (backward) told = say("Each dashed line is one slope: the activation at its left times the error signal δ at its right (the chain rule).");
-    else if (record?.phase === "forward") told = say("Each line carries the activation at its left times its weight; the unit adds them up.");
-    else if (update) told = say("The optimizer moves each weight against its slope.");
-    else if (record?.phase === "loss") told = say("The loss says how wrong the answer is.");
-    else told = say("Orange lines are positive weights, blue lines negative ones. Point at a unit to see its weights.");
-    note.textContent = told;
-    lines.setAttribute("aria-label", say("A network of layers with {sizes} units", { sizes: sizes.join(", ") }));
+    let place = 0;
+    for (let l = 1; l <= last; l++) {
+      for (let j = 0; j < sizes[l]; j++, place++) {
+        const adding = record?.name === `z${l}`;
+        if (place < biases.length && (chosen === `${l}.${j}` ? !record || adding : adding && !chosen)) {
+          labels.push(svg("text", { x: x(l), y: y(l, j) + UNIT / 2 + GAP - 1, class: "pellucid-edge-label pellucid-bias", "text-anchor": "middle" }, `+ b ${brief(biases[place])}`));
+        }
+      }
+    }
+    note.textContent = told(record, last);
+    lines.setAttribute("aria-label", [say("A network of layers with {sizes} units", { sizes: sizes.join(", ") }), ...products].join("; "));
     lines.replaceChildren(...drawn, ...labels);
   }
   return follow(model, el, ["sizes", "weights", "units", "trace", "moment"], draw);

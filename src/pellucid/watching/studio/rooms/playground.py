@@ -7,6 +7,7 @@ import numpy as np
 from pellucid import MLPClassifier
 from pellucid.data import circles, clouds, moons, spirals
 from pellucid.errors import DivergenceError, InvalidArgumentError
+from pellucid.language import phrase
 from pellucid.learning.step import Step, source_of
 from pellucid.parts.activation import ACTIVATIONS
 from pellucid.parts.loss import link_function
@@ -42,7 +43,9 @@ def open_room(settings: Any) -> "Playground":
     reader.done()
     if shape == "own":
         if {point[2] for point in points} != {0.0, 1.0}:
-            raise InvalidArgumentError("points must hold some of class 0 and some of class 1, and no other class")
+            raise InvalidArgumentError(
+                phrase("points must hold some of class 0 and some of class 1, and no other class")
+            )
         inputs, labels = [point[:2] for point in points], [int(point[2]) for point in points]
         X, y = np.array(inputs), np.array(labels)
         data, imports = f"X = {inputs}\ny = {labels}", ""
@@ -65,6 +68,7 @@ class Playground:
         self.run = self.model.steps(X, y)
         self.step: Step | None = None
         self.diverged = ""
+        self.traced: tuple[list[float], int] | None = None  # the point that was gone through since the last step
         across = (np.arange(GRID) + 0.5) / GRID * 2 * SIDE - SIDE
         self.grid = np.stack(np.meshgrid(across, across[::-1]), axis=-1).reshape(-1, 2)  # rows from the top
         self.places = np.concatenate([self.grid, X])  # one pass gives the picture and the share of right answers
@@ -76,11 +80,11 @@ class Playground:
         try:
             step = next(self.run, None)
         except DivergenceError as error:
-            self.diverged = str(error)
+            self.diverged = error.args[0]
             return False
         if step is None:
             return False
-        self.step = step
+        self.step, self.traced = step, None
         return step.number < EPOCHS
 
     def frame(self) -> Answer:
@@ -91,7 +95,10 @@ class Playground:
         with np.errstate(all="ignore"):  # where training diverged, the last weights may overflow out here
             logits, caches = stack.forward(self.places)
             p = np.nan_to_num(link_function(model._make_loss().link, logits[:cells])[:, 0], nan=0.5)
-            weights = np.nan_to_num(np.concatenate([weight.ravel() for weight in stack.weights]).astype(np.float32))
+            weights, biases = (
+                np.nan_to_num(np.concatenate([part.ravel() for part in parts]).astype(np.float32))
+                for parts in (stack.weights, stack.biases)
+            )
         units = [
             _tinted(cache.y[:cells], name)
             for cache, name in zip(caches[:-1], stack.activations[:-1], strict=True)
@@ -107,8 +114,8 @@ class Playground:
         arrays = {
             "answer": np.round(255 * p).astype(np.uint8).reshape(GRID, GRID),
             "units": np.concatenate(units, axis=1).T.reshape(-1, GRID, GRID),
-            "weights": weights,
-        }
+            "weights": weights, "biases": biases,
+        }  # fmt: skip
         return header, arrays
 
     def about(self) -> dict[str, Any]:
@@ -136,27 +143,39 @@ class Playground:
         reader.done()
         if self.step is None:
             self.advance()
-        trace = self.model.trace(x, label)
+        trace, self.traced = self.model.trace(x, label), (x, label)
         functions = {record.function for record in trace if record.function is not None}
         sources = {function.__qualname__: source_of(function) for function in functions}
         return {"trace": shown(trace), "x": x, "y": label, "sources": sources}, {}
 
     def script(self) -> str:
         """Return a Python program that comes to what is on the screen."""
-        epochs = self.model.n_iter_
-        given = self.settings | _endless(epochs)
+        # Training that diverged keeps the last finite weights: so does the script, by going as far.
+        given = self.settings | _endless(self.model.n_iter_ + bool(self.diverged))
         arguments = "".join(f"    {name}={value!r},\n" for name, value in given.items())
+        error = "from pellucid.errors import DivergenceError\n" if self.diverged else ""
+        fit = "network.fit(X, y)\n" if not self.diverged else '''try:
+    network.fit(X, y)
+except DivergenceError as error:
+    print(error)
+'''  # fmt: skip
+        score = "" if self.diverged else ", accuracy {network.score(X, y):.4f}"
+        numpy = "" if self.traced is None else "import numpy as np\n\n"
+        trace = "" if self.traced is None else f'''
+for record in network.trace(*{self.traced}):
+    print(record.name, "=", np.asarray(record.value).tolist())
+'''  # fmt: skip
         return f'''"""A multilayer network, trained as in Pellucid's studio."""
 
-from pellucid import MLPClassifier
-{self.imports}
+{numpy}from pellucid import MLPClassifier
+{self.imports}{error}
 {self.data}
 network = MLPClassifier(
     {tuple(self.hidden)!r},
-{arguments}).fit(X, y)
-
-print(f"epoch {{network.n_iter_}}: loss {{network.loss_:.10f}}, accuracy {{network.score(X, y):.4f}}")
-'''
+{arguments})
+{fit}
+print(f"epoch {{network.n_iter_}}: loss {{network.loss_:.10f}}{score}")
+{trace}'''
 
 
 def _endless(epochs: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import { Model } from "../talk.js";
 import * as boundary from "../views/boundary.js";
 import * as curve from "../views/curve.js";
 import * as network from "../views/network.js";
-import { brief, make, say, text } from "../views/paint.js";
+import { brief, make, retell, say, text } from "../views/paint.js";
 
 const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3], MOST_BYTES = 262_144;
 
@@ -21,7 +21,7 @@ export function open({ settings, start, talk, bar, tell }) {
   let about = null;
   /** @type {Record<string, string>} */
   let sources = {};
-  let target = 0;
+  let target = 0, epoch = 0;
 
   /** @param {any} changed */
   function change(changed) {
@@ -34,13 +34,17 @@ export function open({ settings, start, talk, bar, tell }) {
     if (shape !== "own") return change({ shape, points: [] });
     paint(model.get("points").length ? model.get("points") : []);
   });
+  /** The points that it learns from, which are always those that are shown. @type {number[][]} */
+  let learnt = model.get("points");
   /** @param {number[][]} points */
   function paint(points) {
+    const missing = [0, 1].filter((kind) => !points.some((p) => p[2] === kind));
+    const back = missing.flatMap((kind) => learnt.filter((p) => p[2] === kind).slice(-1));
+    if (back.length) tell(say("A network that tells two colours apart needs a point of each: the last one stays."));
+    learnt = [...points, ...back];
     shapes.querySelector("select").value = "own";
-    Object.assign(settings, { shape: "own", points });
-    model.set("points", points);
-    if (new Set(points.map((p) => p[2])).size === 2) change({ shape: "own", points });
-    else tell(say("Paint at least one point of each colour."));
+    model.set("points", learnt);
+    change({ shape: "own", points: learnt });
   }
   model.on("save:points", () => paint(model.get("points")));
   model.on("save:probe", () => ask());
@@ -107,15 +111,25 @@ export function open({ settings, start, talk, bar, tell }) {
     talk.say({ do: "pause" });
     const points = model.get("points"), far = (/** @type {number[]} */ p) => Math.hypot(p[0] - probe[0], p[1] - probe[1]);
     const nearest = points.reduce((/** @type {any} */ a, /** @type {any} */ b) => (far(a) <= far(b) ? a : b), points[0] ?? [0, 0, 0]);
-    talk.say({ do: "ask", what: "trace", about: { x: probe, y: nearest[2] } });
+    awaited = "";
+    follow(nearest[2]);
+  }
+  /** The frame that waits for the trace of the network in it. @type {any} */
+  let waiting = null;
+  let awaited = "";
+  /** Ask for the way of the probe through the network as it is now. @param {number} y its target */
+  function follow(y) {
+    talk.say({ do: "ask", what: "trace", about: { x: model.get("probe"), y } });
   }
   /** @param {any} message */
   function answer(message) {
     if (message.reply === "table") return take(message);
-    model.update({ trace: message.trace, moment: 0 });
+    const values = waiting ?? {}, moment = Math.max(0, message.trace.findIndex((/** @type {any} */ record) => record.name === awaited));
+    waiting = null;
     sources = message.sources;
     target = message.y;
-    showMoment(0);
+    model.update({ ...values, trace: message.trace, moment });
+    showMoment(moment);
   }
   /** @param {number} moment */
   function showMoment(moment) {
@@ -149,10 +163,24 @@ export function open({ settings, start, talk, bar, tell }) {
       about = first;
       source.show(about);
       if (get("shape", "circles") !== "own") model.values.points = about.points;
+      learnt = model.get("points");
     }
     counter.replaceChildren(say("epoch"), " ", make("strong", { id: "count" }, now.epoch.toLocaleString()), ` · ${say("loss")} `, make("strong", { id: "loss" }, text(now.loss)), ` · ${say("right")} `, make("strong", {}, now.accuracy === null ? "–" : `${Math.round(100 * now.accuracy)} %`));
-    warning.textContent = now.diverged ? `${say("Training left the finite numbers: try a smaller learning rate.")} ${now.diverged}` : "";
-    model.update({ answer: now.answer, units: now.units, weights: now.weights, sizes: now.sizes, curve: now.curve, points: model.get("points") });
+    warning.textContent = now.diverged ? `${say("Training left the finite numbers: try a smaller learning rate.")} ${retell(now.diverged)}` : "";
+    const values = { answer: now.answer, units: now.units, weights: now.weights, biases: now.biases, sizes: now.sizes, curve: now.curve, points: model.get("points") };
+    const stale = model.get("trace") && now.epoch !== epoch;
+    epoch = now.epoch;
+    if (stale && !now.playing) {  // the same moment, of the network as it is after this step; both are shown together
+      awaited = model.get("trace")[model.get("moment")].name;
+      waiting = values;
+      return follow(target);
+    }
+    waiting = null;
+    if (stale) {
+      model.update({ ...values, trace: null, moment: -1 });
+      return showMoment(-1);
+    }
+    model.update(values);
   }
 
   const rate = RATES.reduce((a, b, i) => (Math.abs(Math.log(b / get("learning_rate", 0.03))) < Math.abs(Math.log(RATES[a] / get("learning_rate", 0.03))) ? i : a), 0);
