@@ -151,6 +151,21 @@ def test_the_script_comes_to_what_is_on_the_screen(settings):
     ]
 
 
+def test_the_script_dreams_what_is_on_the_screen_though_the_machine_learnt_on():
+    room = open_room("rbm", SMALL)
+    after(room, 8)
+    dreams = room.ask("sample", {})[1]["dreams"]
+    after(room, 5)
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        exec(compile(room.ask("export", {})[0]["script"], "script.py", "exec"), {"__name__": "__main__"})
+    lines = text.getvalue().splitlines()
+    assert lines[0].startswith("batch 13: ")
+    shown = np.rint(dreams / 255).astype(int).reshape(20, 8, 8)
+    drawn = [line for dream in shown for line in ("dream", *("".join(".#"[pixel] for pixel in row) for row in dream))]
+    assert lines[2:] == drawn
+
+
 @pytest.mark.parametrize(
     ("what", "about", "sentence"),
     [

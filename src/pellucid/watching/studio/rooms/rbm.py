@@ -93,6 +93,7 @@ class MachineRoom:
         self.step: Step | None = None
         self.curves = Recording(300)
         self.chain: Chain | None = None
+        self.dreamt = 0  # the batch after which it dreamt
 
     def advance(self) -> bool:
         """Learn from one batch."""
@@ -155,6 +156,7 @@ class MachineRoom:
         if what == "sample":
             reader.done()
             dreams = self.model.reconstruct(self.model.sample(DREAMS, BURN_IN))
+            self.dreamt = step.number
             return {"rounds": BURN_IN, "batch": step.number}, {"dreams": share(dreams)}
         rounds = reader.integer("rounds", 1, 1000, 1) if what == "trace" else 0
         anew = "v" in reader.values
@@ -182,7 +184,12 @@ class MachineRoom:
         """Return a Python program that comes to what is on the screen."""
         step, chain = self._begun(), self.chain
         given = "".join(f"    {name}={value!r},\n" for name, value in self.settings.items())
-        copied = "" if chain is None else f"    if step.number == {chain.batch}:\n        chain = deepcopy(machine)\n"
+        kept = {"chain": 0 if chain is None else chain.batch, "dreamer": self.dreamt}
+        copied = "".join(
+            f"    if step.number == {batch}:\n        {name} = deepcopy(machine)\n"
+            for name, batch in kept.items()
+            if batch
+        )
         rounds = "" if chain is None else f'''
 v = picture
 for _ in range({chain.rounds.seen}):
@@ -193,7 +200,12 @@ print(f"round {chain.rounds.seen}: free energy {{trace['free_energy'][0]:.10f}}"
 for row in v.reshape(8, 8):
     print("".join("#" if unit else "." for unit in row))
 '''  # fmt: skip
-        imports = "" if chain is None else "from copy import deepcopy\n\n"
+        dreams = "" if not self.dreamt else f'''
+dreams = dreamer.reconstruct(dreamer.sample({DREAMS}, {BURN_IN}))
+for dream in dreams.reshape({DREAMS}, 8, 8).round().astype(int):
+    print("dream", *("".join(".#"[pixel] for pixel in row) for row in dream), sep="\\n")
+'''  # fmt: skip
+        imports = "from copy import deepcopy\n\n" if copied else ""
         return f'''"""A restricted Boltzmann machine, trained as in Pellucid's studio."""
 
 {imports}import numpy as np
@@ -212,4 +224,4 @@ score = machine.score_samples(X[{LEARNT}:{LEARNT + HELD}]).mean()
 picture = np.array({self.picture}) / {INK}
 print(f"batch {{step.number}}: log pseudo-likelihood {{score:.10f}}")
 print(f"free energy of the picture {{machine.free_energy(picture[None])[0]:.10f}}")
-{rounds}'''
+{rounds}{dreams}'''
