@@ -63,6 +63,14 @@ def test_every_line_of_the_moment_carries_its_product_forwards_and_backwards(vis
     assert products(page) == wanted(4, 3, lambda i, j: (delta2[j], W2[i, j]))
     assert wanted(4, 3, lambda i, j: (delta2[j], W2[i, j]))[0] in label(page, ".pellucid-network > svg")
     assert "times its weight, back to its left" in page.inner_text(".pellucid-note")
+    strong = """all => all.filter((each) => Number(each.getAttribute("stroke-opacity")) > 0.12).length"""
+    assert page.locator("path.pellucid-product").evaluate_all(strong) == 12
+    page.hover(".pellucid-unit >> nth=3")  # the second of four: its three lines stay, and their factors are told
+    assert page.locator("path.pellucid-product").evaluate_all(strong) == 3
+    shown = page.locator(".pellucid-edge-label").all_text_contents()
+    assert [words for words in shown if " · " in words] == [f"{brief(delta2[j])} · {brief(W2[1, j])}" for j in range(3)]
+    page.hover(".pellucid-unit >> nth=9")  # the output has no part in this moment
+    assert page.locator("path.pellucid-product").evaluate_all(strong) == 12
 
 
 def test_a_step_of_training_shows_the_same_moment_of_the_network_after_it(visit):

@@ -128,6 +128,7 @@ export function render({ model, el }) {
     let at = 0;
     for (let l = 0; l < last; l++) {
       const { kind, active } = carried(record, l), a = row(`a${l}`), delta = row(`delta${l + 1}`), from = at;
+      const touched = chosen && (record && !update ? [String(l), String(l + 1)].includes(chosen.split(".")[0]) : true);
       /** The two factors on the line from i to j. @param {number} i @param {number} j @returns {[number, number]} */
       const factors = (i, j) => {
         const weight = weights[from + i * sizes[l + 1] + j];
@@ -141,7 +142,7 @@ export function render({ model, el }) {
           const product = value(i, j), share = Math.abs(product) / steepest, [left, right] = factors(i, j);
           const [x1, y1, x2, y2] = [x(l) + UNIT / 2, y(l, i), x(l + 1) - UNIT / 2, y(l + 1, j)];
           const middle = (x1 + x2) / 2, isLeft = chosen === `${l}.${i}`, isRight = chosen === `${l + 1}.${j}`;
-          const quiet = (record && !update && !active) || (chosen && !isLeft && !isRight);
+          const others = touched && !isLeft && !isRight, quiet = record && !update ? !active || others : others;
           const words = kind === "weight" ? brief(right) : `${brief(left)} · ${brief(right)}`;
           const line = svg("path", {
             d: `M${x1} ${y1}C${middle} ${y1} ${middle} ${y2} ${x2} ${y2}`, fill: "none",
