@@ -41,10 +41,10 @@ TYPES = {
 }
 
 
-def application(token: str, hosts: Iterable[str]) -> Guard:
-    """Return the ASGI application, guarded."""
+def application(token: str, hosts: Iterable[str], any_address_at: int | None = None) -> Guard:
+    """Return the ASGI application, guarded: see ``Guard``."""
     studio = Starlette(routes=[Route("/{name:path}", _file), WebSocketRoute("/ws", _Pages().talk)])
-    return Guard(studio, token=token, hosts=hosts)
+    return Guard(studio, token=token, hosts=hosts, any_address_at=any_address_at)
 
 
 # -- files -----------------------------------------------------------------------------------------------------
