@@ -20,10 +20,14 @@ class Room(Protocol):
         """Take one step of the library's; return whether there may be another."""
 
     def frame(self) -> Answer:
-        """Return what is to be seen now."""
+        """Return what is to be seen now.
+
+        ``begins`` in the header says that the room has yet to begin, which may take its time: what can be seen
+        before is in this frame, and the next one comes after an advance.
+        """
 
     def about(self) -> dict[str, Any]:
-        """Return what does not change: formulas and sources."""
+        """Return what does not change once the room has begun: formulas, and the sources of what ran."""
 
     def ask(self, what: str, about: Any) -> Answer:
         """Return the answer to a question of the page's; raise InvalidArgumentError for one that is none.
