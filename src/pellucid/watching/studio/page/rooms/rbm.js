@@ -74,6 +74,7 @@ export function open({ settings, start, keep, talk, bar }) {
       showEnergy(message.free_energy);
     } else if (message.reply === "trace") {
       model.set("chain", message);
+      source.show({ formulas: about.formulas, sources: { ...about.sources, ...message.sources } });
       told.textContent = say("Round {n}, by the machine as it was after batch {batch}. Free energy of v: {energy}.", { n: message.round, batch: message.batch.toLocaleString(), energy: text(message.free_energy, 1) });
       if (running) timer = window.setTimeout(() => running && go(1), 250);
     } else if (message.reply === "sample") {
@@ -88,7 +89,7 @@ export function open({ settings, start, keep, talk, bar }) {
 
   // -- what is learnt ----------------------------------------------------------------------------------------
   function showCurve() {
-    if (frame) model.update({ curve: frame.curves[drawing], curve_label: drawing === "pseudo_likelihood" ? say("log pseudo-likelihood") : say("gap of the free energies") });
+    if (frame?.batch) model.update({ curve: frame.curves[drawing], curve_label: drawing === "pseudo_likelihood" ? say("log pseudo-likelihood") : say("gap of the free energies") });
     meaning.textContent = drawing === "pseudo_likelihood" ? say("How well each pixel of digits that it never saw can be told from all the others; 0 would be perfect.")
       : say("Mean free energy of digits that it never saw, minus that of digits it learns from. If it grows, the machine learns by heart.");
   }
@@ -112,6 +113,7 @@ export function open({ settings, start, keep, talk, bar }) {
       dreaming.set("dreams", null);
       dreamt.textContent = "";
     }
+    if (!now.batch) return; // its first step is still to come
     if (chosen >= now.on_share[0].length) model.set("hidden_unit", 0);
     counter.replaceChildren(say("batch"), " ", make("strong", { id: "count" }, now.batch.toLocaleString()), ` / ${now.of.toLocaleString()} · ${say("epoch")} ${now.epoch}`);
     measure.replaceChildren(say("log pseudo-likelihood"), " ", make("strong", { id: "score" }, text(now.pseudo_likelihood, 3)), ` · ${say("gap of the free energies")} ${text(now.free_energy_gap, 2)}`);
