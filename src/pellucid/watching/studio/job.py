@@ -113,7 +113,7 @@ class Job(threading.Thread):
         elif do == "speed":
             self.speed, self.frames = wish["speed"], wish["frames"]
         elif self.room is None:
-            self._tell({"refused": "no room is open; open one"})
+            self._tell({"refused": "no room is open; open one", "unopened": True})
         elif do == "pause":
             self.playing = False
             self._show()
