@@ -141,7 +141,8 @@ def unlearned(monkeypatch, tmp_path):
 
 def learned(room):
     while room.run is not None:
-        room.advance()
+        goes_on = room.advance()
+    assert not goes_on  # it does not read on by itself
     return room.frame()[0]
 
 

@@ -57,7 +57,7 @@ function show() {
   if (!room || !frame) return;
   room.show(frame, about);
   place.dataset.frames = String(++drawn);
-  place.dataset.ready = "true";
+  place.dataset.ready = String(!frame.begins);
 }
 
 /** @param {string} text @param {boolean} [stays] until something else is told */

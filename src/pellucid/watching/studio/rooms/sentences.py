@@ -114,13 +114,14 @@ class SentencesRoom:
         """Open the model; train for some batches; of a trained machine, take one transition."""
         if self.begins:
             self._begin()
-        elif self.run is not None:
+            self._read()
+            return True
+        if self.run is not None:
             self._learn(self.run)
-        else:
-            self.moment = min(self.moment + 1, self.last)
-            return self.moment < self.last
-        self._read()
-        return self.run is not None or self.moment < self.last
+            self._read()
+            return self.run is not None  # having learned, it stands before the first step
+        self.moment = min(self.moment + 1, self.last)
+        return self.moment < self.last
 
     def _learn(self, run: Iterator[Step]) -> None:
         begun, batch = monotonic(), self.batch
