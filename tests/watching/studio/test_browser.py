@@ -571,6 +571,8 @@ def test_a_machine_learns_digits_makes_something_of_a_picture_and_dreams(visit):
     page.click("#language")
     until(page, "document.documentElement.lang === 'zh-Hans'")
     assert page.inner_text("#told").startswith("第 ")  # the chain is still there
+    page.click("details.source summary")
+    assert "def sample_units(" in page.inner_text("details.source")
 
 
 def test_a_hidden_unit_is_chosen_by_keys_and_its_phases_are_told(visit):

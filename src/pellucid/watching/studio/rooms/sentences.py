@@ -27,7 +27,7 @@ __all__ = ["SentencesRoom", "open_room"]
 
 SIDES = ("premise", "hypothesis")
 MOST_CHARACTERS, MOST_WORDS = 1000, 40
-BATCHES = 8  # an advance while it learns: a fifth of a second
+BATCHES = 8  # an advance while it learns: some 0.1 s
 
 
 def open_room(settings: Any) -> "SentencesRoom | WithoutTorch":

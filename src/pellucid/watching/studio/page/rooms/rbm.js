@@ -74,13 +74,17 @@ export function open({ settings, start, keep, talk, bar }) {
       showEnergy(message.free_energy);
     } else if (message.reply === "trace") {
       model.set("chain", message);
-      source.show({ formulas: about.formulas, sources: { ...about.sources, ...message.sources } });
+      showSource();
       told.textContent = say("Round {n}, by the machine as it was after batch {batch}. Free energy of v: {energy}.", { n: message.round, batch: message.batch.toLocaleString(), energy: text(message.free_energy, 1) });
       if (running) timer = window.setTimeout(() => running && go(1), 250);
     } else if (message.reply === "sample") {
       dreaming.set("dreams", message.dreams);
       dreamt.textContent = say("{rounds} rounds from random dots, by the machine as it was after batch {batch}.", { rounds: message.rounds, batch: message.batch.toLocaleString() });
     }
+  }
+  /** The code that ran: that of a chain, too, once there is one. */
+  function showSource() {
+    if (about) source.show({ formulas: about.formulas, sources: { ...about.sources, ...answers.trace?.sources } });
   }
   /** @param {number} value */
   function showEnergy(value) {
@@ -99,9 +103,9 @@ export function open({ settings, start, keep, talk, bar }) {
   /** @param {any} now @param {any} first */
   function show(now, first) {
     frame = now;
-    if (first !== about) {
+    const isNew = first !== about;
+    if (isNew) {
       about = first;
-      source.show(about);
       if (!model.get("picture").length) model.set("picture", about.picture);
       digits.replaceChildren(...about.digits.map((/** @type {number[]} */ digit, /** @type {number} */ i) =>
         button(String(i), () => look(digit), { "aria-label": say("take a {digit}", { digit: i }) })));
@@ -113,6 +117,7 @@ export function open({ settings, start, keep, talk, bar }) {
       dreaming.set("dreams", null);
       dreamt.textContent = "";
     }
+    if (isNew) showSource();
     if (!now.batch) return; // its first step is still to come
     if (chosen >= now.on_share[0].length) model.set("hidden_unit", 0);
     counter.replaceChildren(say("batch"), " ", make("strong", { id: "count" }, now.batch.toLocaleString()), ` / ${now.of.toLocaleString()} · ${say("epoch")} ${now.epoch}`);
