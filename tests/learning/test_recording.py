@@ -64,6 +64,27 @@ def test_it_is_bounded_in_bytes_too():
         assert recording.nbytes <= 80_000
 
 
+def held(recording):
+    return sum(np.asarray(value).nbytes for step in recording for value in step.values.values())
+
+
+@pytest.mark.parametrize("sizes", [(100_000, 1), (1, 100_000), (1, 1, 1, 100_000), (300_000, 1, 1)])
+def test_steps_of_different_sizes_are_counted_as_large_as_they_are(sizes):
+    recording = Recording(1000, most_bytes=1_000_000)
+    for number in range(100):
+        memory = np.zeros(sizes[number % len(sizes)])
+        recording.add(Step("tick", number + 1, MappingProxyType({"memory": memory})))
+        assert recording.nbytes == held(recording)
+        assert held(recording) <= 1_000_000 or len(recording) <= 2  # the first and the last
+    assert recording.copy().nbytes == held(recording)
+
+
+def test_a_recording_that_is_loaded_counts_its_bytes(tmp_path):
+    recording = Recording.of(run_of(21), most=4)
+    pellucid.save(recording, tmp_path / "run.pellucid")
+    assert pellucid.load(tmp_path / "run.pellucid").nbytes == recording.nbytes == held(recording)
+
+
 def test_it_keeps_only_the_names_that_are_asked_for():
     recording = Recording.of(run_of(5), names=["loss"])
     assert recording.names() == ["loss"]

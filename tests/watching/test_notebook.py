@@ -77,6 +77,20 @@ def test_a_convolutional_network_shows_its_maps_and_what_it_takes_for_what():
     assert widget(model).views == ["curve"]
 
 
+def test_what_is_counted_at_every_step_is_a_bounded_sample(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = rng.random((2500, 6, 6)), np.repeat(np.arange(3), [2400, 60, 40])  # in order, as they often stand
+    model = CNNClassifier(((2, 3),), (4,), max_iter=1, n_iter_no_change=1, tol=0, random_state=0).fit(X, y)
+    asked = []
+    predict = CNNClassifier.predict
+    monkeypatch.setattr(CNNClassifier, "predict", lambda self, rows: asked.append(len(rows)) or predict(self, rows))
+    taken = np.reshape(widget(model, X, y).confusion, (3, 3))
+    assert asked == [1000]
+    assert np.abs(taken.sum(axis=1) - [960, 24, 16]).max() <= 1
+    few = np.reshape(widget(model, X[:30], y[:30]).confusion, (3, 3))
+    assert few.sum() == 30
+
+
 def test_a_machine_over_pictures_shows_its_weights_and_both_phases():
     X = load_digits()[0][:40]
     machine, alone = (BernoulliRBM(9, n_iter=2, random_state=0) for _ in range(2))

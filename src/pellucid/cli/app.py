@@ -130,13 +130,17 @@ def studio(
     port: Annotated[int | None, Option(min=0, max=65535, help=say("The port; else the first free from 8765."))] = None,
     host: Annotated[str, Option(help=say("The address to listen at."))] = "127.0.0.1",
     token: Annotated[str | None, Option(help=say("The secret in the page's address; else a new one."))] = None,
+    token_file: Annotated[
+        Path | None, Option(metavar="FILE", help=say("A file that holds the secret: other users see arguments."))
+    ] = None,
     allow_remote: Annotated[bool, Option("--allow-remote", help=say("Let other machines in, too."))] = False,
     browser: Annotated[bool, Option("--browser/--no-browser", help=say("Open the page in a browser."))] = True,
 ) -> None:
     """Serve the studio until Ctrl-C."""
     from pellucid.watching.studio import serve
+    from pellucid.watching.studio.serving import token_of
 
-    serve(port, host=host, token=token, remote=allow_remote, browser=browser)
+    serve(port, host=host, token=token or token_of(token_file), remote=allow_remote, browser=browser)
 
 
 @app.command(help=say("Open a lesson as a notebook; or list them."))

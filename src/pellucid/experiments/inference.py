@@ -52,11 +52,11 @@ def network(seed: int) -> Any:
     )
 
 
-def training(model: Any, splits: Mapping[str, Sentences]) -> Iterator[Step]:
-    """Yield a Step after each epoch."""
+def training(model: Any, splits: Mapping[str, Sentences], granularity: str = "epoch") -> Iterator[Step]:
+    """Yield a Step after each epoch; with ``granularity="batch"`` after each batch, too."""
     train, validation = splits["train"], splits["validation"]
     labels, held_out = ([pair.label for pair in split] for split in (train, validation))
-    yield from model.steps(train, labels, X_val=validation, y_val=held_out)
+    yield from model.steps(train, labels, granularity, X_val=validation, y_val=held_out)
 
 
 def experiment(seed: int, quick: bool, data: Any, options: Mapping[str, Any], progress: Progress) -> Finding:

@@ -2,8 +2,8 @@
 
 It keeps the first step and every 2^k-th after it. When more than ``most`` steps, or ``most_bytes`` of arrays, are
 kept, every second one is let go and k grows by one. So a million steps leave 500 to 1,000 of them, evenly spaced,
-and the last step besides. The kept steps own their arrays, and nothing is drawn or changed: a recorded run is the
-unrecorded one to the last bit.
+and the last step besides; first and last are kept however large they are. The kept steps own their arrays, and
+nothing is drawn or changed: a recorded run is the unrecorded one to the last bit.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,8 +37,12 @@ class Recording(Sequence[Step]):
         self.most, self.most_bytes, self.wanted = int(most), int(most_bytes), None if names is None else tuple(names)
         self.every = 1  # 2^k: of so many steps one is kept
         self.seen = 0
-        self._kept: list[Step] = []
-        self._last: Step | None = None  # where it is not among those kept
+        self._keep([], None)
+
+    def _keep(self, kept: list[Step], last: Step | None) -> None:
+        """Hold these steps: ``last`` is the run's last, where it is not among those kept."""
+        self._kept, self._last = kept, last
+        self._bytes = sum(map(_bytes_of, kept))  # of those kept; counted on as steps come
 
     @classmethod
     def of(cls, steps: Iterable[Step], most: int = 1000, **options: Any) -> Self:
@@ -60,9 +64,10 @@ class Recording(Sequence[Step]):
         if self.seen % self.every == 0:
             self._kept.append(kept)
             self._last = None
-            self._thin()
+            self._bytes += _bytes_of(kept)
         else:
             self._last = kept
+        self._thin(kept)
         self.seen += 1
 
     def _chosen(self, step: Step) -> Step:
@@ -71,12 +76,10 @@ class Recording(Sequence[Step]):
         values = {name: step.values[name] for name in self.wanted if name in step.values}
         return Step(step.kind, step.number, MappingProxyType(values), step.formulas, step.functions)
 
-    def _thin(self) -> None:
-        newest = self._kept[-1]
+    def _thin(self, newest: Step) -> None:
         while len(self._kept) > 1 and (len(self._kept) > self.most or self.nbytes > self.most_bytes):
-            self._kept, self.every = self._kept[::2], 2 * self.every
-        if self._kept[-1] is not newest:
-            self._last = newest
+            kept, self.every = self._kept[::2], 2 * self.every
+            self._keep(kept, None if kept[-1] is newest else newest)
 
     # -- what there is ---------------------------------------------------------------------------------------
 
@@ -87,9 +90,8 @@ class Recording(Sequence[Step]):
 
     @property
     def nbytes(self) -> int:
-        """How many bytes the kept values take."""
-        each = _bytes_of(self._kept[-1]) if self._kept else 0
-        return each * len(self._kept)
+        """How many bytes the kept values take, the last step's included."""
+        return self._bytes + (0 if self._last is None else _bytes_of(self._last))
 
     @overload
     def __getitem__(self, key: int) -> Step: ...
@@ -124,8 +126,7 @@ class Recording(Sequence[Step]):
         """Return a recording with arrays of its own."""
         other = type(self)(self.most, names=self.wanted, most_bytes=self.most_bytes)
         other.every, other.seen = self.every, self.seen
-        other._kept = [step.copy() for step in self._kept]
-        other._last = None if self._last is None else self._last.copy()
+        other._keep([step.copy() for step in self._kept], None if self._last is None else self._last.copy())
         return other
 
     def title(self) -> str:
@@ -193,7 +194,7 @@ class Recording(Sequence[Step]):
                  formulas)
             for kind, number, values in zip(kinds, numbers, found, strict=True)
         ]  # fmt: skip
-        recording._kept, recording._last = (steps, None) if entries["last_kept"] else (steps[:-1], steps[-1])
+        recording._keep(*((steps, None) if entries["last_kept"] else (steps[:-1], steps[-1])))
         return recording
 
 

@@ -195,6 +195,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Values: ``v_positive``, ``h_positive``, ``v_negative``, ``h_negative``, the two ``outer`` products (H, D),
         ``change`` (H, D), ``components`` (H, D), ``epoch``, ``learning_rate``. The machine is usable after each.
         """
+        from pellucid.parts.compiled.boltzmann import contrast
+
         X = self._begin(X, fresh=True)
         count = self._count(X)
         whole = self._state()
@@ -217,7 +219,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 "outer_positive": outer[0], "outer_negative": outer[1],
                 "change": self.components_ - before, "components": view(self.components_),
             }  # fmt: skip
-            functions = (mean_hiddens, gradient, type(self)._advance)
+            functions = (type(self)._advance, contrast, mean_hiddens)
             yield Step("batch", number + 1, MappingProxyType(values), FORMULAS, functions)
 
     def _epochs(self, X: np.ndarray, epochs: int) -> Self:

@@ -8,7 +8,7 @@ processes, each batch is shared among them (``processes.py``), and the loop is t
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,12 +16,19 @@ from pellucid.errors import DivergenceError, ProcessError
 from pellucid.scaling.checkpoint import Checkpoint
 from pellucid.scaling.processes import ALONE, Processes, join
 
-__all__ = ["cosine", "learn", "train"]
+__all__ = ["Batch", "cosine", "learn", "train"]
 
 
 def cosine(rate: float, epochs: int) -> Callable[[int], float]:
     """Return the learning rate of each epoch, 0 to epochs - 1: from ``rate`` down to almost nothing."""
     return lambda epoch: rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
+
+
+class Batch(NamedTuple):
+    """What ``train`` yields of a batch: its mean loss, and the norm that the gradient had."""
+
+    loss: float
+    norm: float
 
 
 def learn(
@@ -69,8 +76,11 @@ def train(
     checkpoint: Checkpoint | None = None,
     identity: Mapping[str, Any] | None = None,
     rng: np.random.Generator | None = None,
+    batchwise: bool = False,
 ) -> Iterator[tuple[float, float]]:
     """Train by AdamW and yield, after each epoch, its mean loss and the largest norm that a gradient had.
+
+    With ``batchwise``, a ``Batch`` is yielded after each batch, too; the module may be used meanwhile.
 
     ``batches()`` gives the batches of one epoch; ``loss(batch)`` their mean loss and how many examples it is of.
     Gradients longer than ``clip`` are shortened to it. An ``optimizer`` that is given goes on in AdamW's place.
@@ -110,6 +120,10 @@ def train(
             run.count(float(value), size, norm)
             if checkpoint is not None:
                 checkpoint.offer(run.to_arrays)
+            if batchwise:
+                module.eval()
+                yield Batch(float(value), norm)
+                module.train()
         module.eval()
         yield run.end_epoch()
     if checkpoint is not None:

@@ -32,6 +32,7 @@ __all__ = ["bundled", "widget"]
 VIEWS = Path(__file__).parent / "views"
 GRID = 40
 MOST_UNITS = 16  # of a layer that is drawn unit by unit
+MOST_JUDGED = 1000  # images whose answers are counted, at every step that is shown
 MOST_NUMBERS = 64  # of a value in a graph; of a larger one its shape is shown
 
 
@@ -50,7 +51,8 @@ def widget(model: Any, X: Any = None, y: Any = None) -> Any:
     """Return a notebook widget that shows ``model``; ``watch`` keeps it up to date while the network runs.
 
     A multilayer network is drawn with its weights and its loss, over the plane too where X (N, 2) and y are given; a
-    convolutional one with its feature maps of the first image of X, and with y what it takes for what; a neuron with
+    convolutional one with its feature maps of the first image of X, and with y what it takes for what (of at most 1,000
+    images, evenly taken); a neuron with
     its first example of X; a Hopfield network with its state; a Bernoulli machine over square pictures with its
     weights, both phases of the step, and the first picture of X as it sees it; SPINN with how it reads the sentence X
     (a text or a ``Tree``), step by step, and so is what its ``trace`` gave; a Graph as it was built. In a notebook::
@@ -178,7 +180,8 @@ def _convolutional(model: Any, X: np.ndarray | None, y: np.ndarray | None, step:
     if X is not None:
         values |= {"views": ["maps", "curve"], "maps": _maps(model.trace(X[:1]))}
         if y is not None:
-            found, classes = model.predict(X), model.classes_
+            sample = np.linspace(0, len(X) - 1, min(len(X), MOST_JUDGED)).astype(int)  # evenly, if they stand in order
+            y, found, classes = y[sample], model.predict(X[sample]), model.classes_
             taken = [int(((y == a) & (found == b)).sum()) for a in classes for b in classes]  # row: what it is
             values |= {"views": ["maps", "confusion", "curve"], "confusion": taken, "classes": classes.tolist()}
     return values

@@ -211,6 +211,29 @@ def test_an_epoch_s_step_knows_its_formulas_and_functions(english):
     assert all("def " in source for source in step.sources())
 
 
+@pytest.mark.parametrize("settings", [{}, {"averaging": 0.9, "dropout": 0.2, "batch_norm": True}])
+def test_steps_batch_by_batch_are_the_same_run(english, settings):
+    X, held = english["train"], english["test"]
+    settings = {"encoder": "spinn", "parses": "predicted", "max_iter": 2, "batch_size": 64} | settings
+    watched, alone = small(**settings), small(**settings)
+    alone.fit(X, labels(X), X_val=held, y_val=labels(held))
+    steps, chances = [], []
+    for step in watched.steps(X, labels(X), "batch", X_val=held, y_val=labels(held)):
+        steps.append(step)
+        chances.append(watched.predict_proba(held)[0, 0])  # it can be used after each
+    for one, other in zip(watched.model_.state_dict().values(), alone.model_.state_dict().values(), strict=True):
+        assert one.numpy().tobytes() == other.numpy().tobytes()
+    batches = -(-len(X) // 64)
+    assert [step.kind for step in steps] == 2 * [*batches * ["batch"], "epoch"]
+    assert [step.number for step in steps if step.kind == "batch"] == [*range(1, 2 * batches + 1)]
+    assert [step.epoch for step in steps] == (batches + 1) * [1] + (batches + 1) * [2]
+    assert len(set(chances)) == 2 * batches  # and after an epoch it is as after its last batch
+    assert watched.loss_curve_ == alone.loss_curve_ == [step.loss for step in steps if step.kind == "epoch"]
+    assert watched.validation_scores_ == alone.validation_scores_
+    with pytest.raises(InvalidArgumentError, match="granularity must be one of"):
+        next(small().steps(X, labels(X), "unit"))
+
+
 def test_a_given_tree_is_traced_as_it_is(english):
     model = small().fit(english["train"], labels(english["train"]))
     tree = next(iter(english["test"])).premise

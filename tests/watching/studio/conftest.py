@@ -72,7 +72,7 @@ def visit(chromium, studio):
     """Open a room and return the page; at the end nothing may have been complained of or asked for elsewhere."""
     contexts, complaints, requests = [], [], []
 
-    def open_page(room, language="en-US", theme="light", **options):
+    def open_page(room, language="en-US", theme="light", *, prepare=None, **options):
         context = chromium.new_context(
             viewport={"width": 1400, "height": 1000}, color_scheme=theme, locale=language, **options
         )
@@ -83,8 +83,10 @@ def visit(chromium, studio):
         )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
+        if prepare:
+            prepare(page)
         page.goto(f"{studio.address}#{room}")
-        page.wait_for_selector("#room[data-ready]", timeout=20_000)
+        page.wait_for_selector("#room[data-ready]" if prepare else "#room[data-ready=true]", timeout=60_000)
         return page
 
     yield open_page

@@ -1,6 +1,7 @@
 """The studio in a real browser: what a person sees there. Skipped where there is no Chromium."""
 
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -263,24 +264,50 @@ def test_two_parses_are_set_against_each_other(visit):
     assert page.locator(".row.two select").nth(1).input_value() == "given"
 
 
-def test_where_nothing_is_kept_it_learns_in_the_room(visit, monkeypatch, tmp_path):
-    monkeypatch.setattr(inference, "SIZES", {"train": 300, "validation": 60, "test": 30})
+@pytest.fixture
+def unlearned(monkeypatch, tmp_path):
+    monkeypatch.setattr(inference, "SIZES", {"train": 1300, "validation": 60, "test": 30})
     monkeypatch.setattr(inference, "EPOCHS", 3)
     path = tmp_path / "inference.pellucid"
     monkeypatch.setattr(inference, "model_file", lambda: path)
+    return path
+
+
+def test_where_nothing_is_kept_it_learns_in_the_room_and_again_from_another_seed(visit, unlearned):
     page = visit("sentences")
+    speed = page.locator(".bar input[type=range]")
     assert "It has not learned yet. Press Play" in page.inner_text("#learning")
+    assert speed.get_attribute("aria-valuetext") == "as fast as it goes"
     page.click("#step")
-    until(page, "document.querySelector('#count').textContent === '1'", timeout=60)
-    assert "Epoch 1 of 3" in page.inner_text("#learning")
+    until(page, "document.querySelector('#count').textContent === '8'", timeout=60)
+    assert page.inner_text("#learning p").startswith("Batch 8 of 33: loss ")
     assert page.inner_text(".pellucid-count") == "step 7 of 7"
     assert page.inner_text("#play") == "Play"
     page.click("#play")
     until(page, "document.querySelector('#learning').hidden", timeout=60)
-    assert path.exists()
-    assert page.inner_text("#count") == "0"
+    assert unlearned.exists()
+    assert speed.get_attribute("aria-valuetext") == "1 a second"
+    assert (page.inner_text("#count"), page.inner_text("#play")) == ("0", "Play")
     page.click("#step")
     until(page, "document.querySelector('#count').textContent === '1'")
+    kept = unlearned.read_bytes()
+    seed = page.locator(".bar input[type=number]")
+    seed.fill("5")
+    seed.press("Enter")
+    until(page, "!document.querySelector('#learning').hidden && document.querySelector('#count').textContent === '0'")
+    page.click("#play")
+    until(page, "document.querySelector('#learning').hidden", timeout=60)
+    assert unlearned.read_bytes() != kept
+    kept = unlearned.read_bytes()
+    page.click("#anew")
+    until(page, "!document.querySelector('#learning').hidden")
+    page.click("#play")
+    until(page, "document.querySelector('#learning').hidden", timeout=60)
+    assert unlearned.read_bytes() == kept  # from the same seed the same
+    page.reload()
+    page.wait_for_selector("#room[data-ready=true]", timeout=20_000)
+    assert not page.is_visible("#learning")
+    assert page.locator(".bar input[type=number]").input_value() == "5"
 
 
 def test_without_torch_the_room_says_so_and_the_others_work(visit, monkeypatch):
@@ -466,6 +493,8 @@ def test_a_machine_learns_digits_makes_something_of_a_picture_and_dreams(visit):
     page.click("#language")
     until(page, "document.documentElement.lang === 'zh-Hans'")
     assert page.inner_text("#told").startswith("第 ")  # the chain is still there
+    page.click("details.source summary")
+    assert "def sample_units(" in page.inner_text("details.source")
 
 
 def test_a_hidden_unit_is_chosen_by_keys_and_its_phases_are_told(visit):
@@ -529,6 +558,159 @@ def test_the_keyboard_is_enough(visit):
     until(page, "Number(document.querySelector('#count').textContent) > 5")
 
 
+class Line:
+    """The page's line to the studio, which a test cuts, or on which it lets things come late."""
+
+    def __init__(self):
+        self.open, self.down, self.past, self.late = [], False, [], 0
+
+    def __call__(self, page):
+        page.route_web_socket("**/ws", self.connect)
+
+    def connect(self, socket):
+        if self.down:
+            socket.close()
+            return
+        server = socket.connect_to_server()
+        self.open.append(socket)
+
+        def to_page(message):
+            self.past.append(message)
+            socket.send(message)
+
+        def to_studio(message):
+            if '"do":"open"' in message:
+                for old in self.past[len(self.past) - self.late :]:
+                    socket.send(old)
+            server.send(message)
+
+        server.on_message(to_page)
+        socket.on_message(to_studio)
+
+    def cut(self):
+        self.open.pop().close()
+
+
+def test_a_room_is_there_again_after_the_line_was_cut_and_the_page_says_what_is_true(visit):
+    line = Line()
+    page = visit("playground", prepare=line)
+    page.select_option(".card select", "spirals")
+    page.click("#play")
+    until(page, "Number(document.querySelector('#count').textContent) > 5")
+    line.down = True
+    line.cut()
+    until(page, "document.querySelector('#live').textContent.startsWith('There is no connection to the studio')")
+    assert page.inner_text("#play") == "Play"
+    page.click("#play")
+    assert page.inner_text("#play") == "Play"  # since nothing plays
+    line.down = False
+    until(page, "document.querySelector('#live').textContent.startsWith('The studio is there again')")
+    until(page, "document.querySelector('#count').textContent === '1'")
+    assert page.locator(".card select").first.input_value() == "spirals"
+    assert "spirals(" in (page.click("#export") or page.inner_text("#script"))
+    page.keyboard.press("Escape")
+    page.click("#play")
+    until(page, "Number(document.querySelector('#count').textContent) > 5")
+
+
+def test_a_room_whose_settings_were_refused_says_so_at_every_button(visit):
+    page = visit("playground")
+    page.evaluate("location.hash = '#neuron/' + btoa(JSON.stringify({ seed: -1 }))")
+    until(page, "document.querySelector('#live').textContent.startsWith('seed must be a whole number')")
+    for name in ("#play", "#step", "#export"):
+        page.evaluate("document.querySelector('#live').textContent = ''")
+        page.click(name)
+        until(page, "document.querySelector('#live').textContent.startsWith('This room is not open')")
+        assert page.inner_text("#play") == "Play"
+    page.click("a[href='#neuron']")
+    until(page, "document.querySelector('#count')?.textContent === '1'")
+
+
+def test_what_is_still_on_its_way_from_one_room_does_not_reach_the_next(visit):
+    line = Line()
+    page = visit("playground", prepare=line)
+    for room in ("neuron", "hopfield", "playground", "digits", "neuron"):
+        page.click("#play")
+        page.click("#export")
+        page.click("dialog button >> nth=1")
+        line.late = 6
+        page.click(f"a[href='#{room}']")
+        until(page, f"document.querySelector('nav [aria-current]').getAttribute('href') === '#{room}'")
+        until(page, "/[0-9]/.test(document.querySelector('#count')?.textContent)")
+        assert page.locator("dialog").count() == 0
+    until(page, "document.querySelector('#count').textContent === '1'")
+
+
+def test_the_room_that_was_asked_for_last_is_the_one_that_opens(visit):
+    page, held = visit("playground"), []
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/rooms/digits.js", hold)
+    page.click("a[href='#digits']")
+    page.wait_for_timeout(200)
+    page.click("a[href='#neuron']")
+    until(page, "document.querySelector('#answer')?.textContent.startsWith('0.')")
+    held[0].continue_()
+    page.wait_for_timeout(500)
+    assert page.inner_text("nav [aria-current]") == "Neuron"
+    assert page.locator("#answer").count() == 1
+    page.click("#step")
+    until(page, "document.querySelector('#count').textContent === '2'")
+
+
+def test_the_copied_link_does_not_hold_the_secret(visit, studio):
+    page = visit("playground", permissions=["clipboard-read", "clipboard-write"])
+    page.select_option(".card select", "moons")
+    page.click("text=Copy link")
+    until(page, "document.querySelector('#live').textContent.startsWith('Copied')")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("#playground/")
+    page.goto("about:blank")
+    page.goto(studio.address + copied)
+    page.wait_for_selector("#room[data-ready]")
+    assert page.locator(".card select").first.input_value() == "moons"
+
+
+def test_the_digits_can_be_drawn_before_the_networks_have_learnt_and_no_stroke_is_replaced(visit, monkeypatch):
+    from pellucid.watching.studio.rooms.digits import DigitsRoom
+
+    learnt, advance = threading.Event(), DigitsRoom.advance
+    monkeypatch.setattr(DigitsRoom, "advance", lambda room: learnt.wait(30) and advance(room))
+    page = visit("digits", prepare=lambda page: None)
+    assert page.get_attribute("#room", "data-ready") == "false"
+    assert page.inner_text("#verdict").startswith("A moment")
+    assert readings(page) == ["–"] * 3
+    box = page.locator(".pellucid-draw").bounding_box()
+    page.mouse.move(box["x"] + 30, box["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 30, box["y"] + 200, steps=5)
+    label = page.get_attribute(".pellucid-draw", "aria-label")
+    assert "2 strokes" in label
+    learnt.set()
+    page.wait_for_selector("#room[data-ready=true]", timeout=60_000)
+    page.wait_for_timeout(300)
+    assert page.get_attribute(".pellucid-draw", "aria-label") == label
+    page.mouse.up()
+    until(page, "location.hash.length > 40")
+    assert "2 strokes" in page.get_attribute(".pellucid-draw", "aria-label")
+    until(page, "document.querySelector('#reads-cnn').textContent !== '–'")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_page_is_usable_soon(chromium, studio, room):
+    """Its pads and controls are there before anything is computed; what that takes on a machine at rest is <= 2 s."""
+    page = chromium.new_page()
+    begun = time.perf_counter()
+    page.goto(f"{studio.address}#{room}")
+    page.wait_for_selector("#room[data-ready]", timeout=20_000)
+    seconds = time.perf_counter() - begun
+    page.close()
+    print(f"{room}: usable after {seconds:.2f} s")
+    assert seconds <= 5  # tests run side by side
+
+
 def test_a_name_that_is_a_tag_stays_text(visit):
     page = visit("playground")
     page.evaluate("location.hash = '#playground/' + btoa(JSON.stringify({shape: '<img src=x onerror=alert(1)>'}))")
@@ -572,6 +754,57 @@ def test_the_notebook_s_module_draws_what_the_widget_gives(chromium):
     assert complaints == []
     assert drawn["count"] == len(np.frombuffer(bytes(weights), "<f4")) == 2 * 4 + 4 * 3 + 3
     assert drawn["colours"] > 20
+
+
+def test_the_notebook_s_module_shows_what_a_network_comes_to_show(chromium):
+    """The views of a widget that was shown before its network had learnt anything, as they come and go."""
+    from sklearn.datasets import load_digits
+
+    from pellucid import CNNClassifier
+    from pellucid.watching.notebook import VIEWS, _convolutional, bundled
+
+    X, y = load_digits().images[:60] / 16, load_digits().target[:60]
+    model = CNNClassifier(((2, 3),), (4,), max_iter=2, n_iter_no_change=2, tol=0, random_state=0)
+    before = {"views": [], "texts": None, "curve": [], "curve_label": "", "maps": [], "chosen": [], "confusion": []}
+    assert _convolutional(model, X, y, None)["views"] == []
+    after = _convolutional(model.fit(X, y), X, y, None)
+    page = chromium.new_page()
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.set_content("<div id='cell' style='width: 900px'></div>")
+    page.add_style_tag(content=(VIEWS / "views.css").read_text(encoding="utf-8"))
+    page.evaluate(
+        """async ({ text, values }) => {
+          const module = await import(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+          const heard = {};
+          const model = {
+            get: (name) => values[name], off() {}, send() {}, save_changes() {}, set() {},
+            on(event, act) { (heard[event] ??= []).push(act); },
+          };
+          window.become = (now) => {  // as a widget's model does: all values, then each of the changes
+            Object.assign(values, now);
+            for (const name of Object.keys(now)) for (const act of [...(heard[`change:${name}`] ?? [])]) act();
+          };
+          window.end = module.default.render({ model, el: document.getElementById("cell") });
+        }""",
+        {"text": bundled("widget.js"), "values": before | {"classes": []}},
+    )
+    places = "[...document.querySelectorAll('#cell > div')].map((place) => place.className.slice(16))"
+    assert page.inner_text("#cell") == "There is nothing to see yet: it has to learn first."
+    page.evaluate("(now) => window.become(now)", after)
+    assert page.evaluate(places) == ["maps", "confusion", "curve"]
+    assert "nothing to see" not in page.inner_text("#cell")
+    assert page.locator(".pellucid-confusion th[scope=row]").count() == 10
+    page.evaluate("document.querySelector('.pellucid-widget-curve').firstChild.id = 'the same'")
+    page.evaluate("(now) => window.become(now)", {"views": ["curve", "maps"]})
+    assert page.evaluate(places) == ["curve", "maps"]
+    assert page.evaluate("document.getElementById('the same') !== null")
+    page.evaluate("(now) => window.become(now)", {"views": []})
+    assert page.evaluate(places) == []
+    page.evaluate("window.end()")
+    page.close()
+    assert complaints == []
 
 
 def test_the_notebook_s_module_steps_through_a_reading(chromium, kept):

@@ -103,6 +103,46 @@ def test_the_guard_itself_counts_hosts_and_origins(twice):
     assert said == ["websocket.close"]
 
 
+def passed(host, origin=None, **options):
+    """Ask a guard that lets other machines in, and return whether the request came through."""
+    through = []
+
+    async def app(scope, receive, send):
+        through.append(scope["path"])
+
+    async def send(message):
+        pass
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    headers = [(b"host", host.encode())] + ([] if origin is None else [(b"origin", origin.encode())])
+    scope = {"type": "websocket" if origin else "http", "method": "GET", "path": f"/{TOKEN}/ws", "headers": headers}
+    asyncio.run(Guard(app, token=TOKEN, hosts=["localhost:80", "box.local:80"], **options)(scope, receive, send))
+    return through == ["/ws"]
+
+
+@pytest.mark.parametrize("host", ["192.168.0.7:80", "[fe80::1]:80", "[::]:80", "10.0.0.1:80"])
+def test_where_other_machines_are_let_in_every_address_of_numbers_is_a_host(host):
+    assert passed(host, any_address_at=80)
+    assert passed(host, f"http://{host}", any_address_at=80)
+    assert not passed(host, "http://evil.example", any_address_at=80)
+    assert not passed(host, any_address_at=81)
+    assert not passed(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example:80", "192.168.0.7", "192.168.0.7.evil.example:80", "[fe80::1%x; script-src *]:80", "[1.2.3.4]:80",
+        "fe80::1:80", "0x7f.1:80", "2130706433:80", "192.168.0.7:080", "[::1]x:80", ":80", "",
+    ],
+)  # fmt: skip
+def test_where_other_machines_are_let_in_a_foreign_name_is_none(host):
+    assert not passed(host, any_address_at=80)
+    assert passed("box.local:80", any_address_at=80)
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+import warnings
 
 import pytest
 from studio_page import Frame
@@ -14,7 +15,7 @@ def jobs():
     return [thread for thread in threading.enumerate() if thread.name == "studio job"]
 
 
-def wait_until(true, seconds=5):
+def wait_until(true, seconds=20):
     end = time.monotonic() + seconds
     while not true() and time.monotonic() < end:
         time.sleep(0.02)
@@ -115,6 +116,121 @@ def test_more_pages_than_there_is_room_for_are_told_so(studio, monkeypatch):
     monkeypatch.setattr(app, "MOST_PAGES", 0)
     with studio.page() as page:
         assert "at most 0 pages" in page.hear()["busy"]
+
+
+def test_a_page_that_has_gone_is_counted_until_its_thread_has_ended(studio, monkeypatch):
+    """However often a page is loaded anew in the middle of a long step, no more threads run than pages may be open."""
+    from pellucid.watching.studio.rooms.playground import Playground
+
+    wait_until(lambda: not jobs())
+    within, done = threading.Event(), threading.Event()
+
+    def long(self):
+        within.set()
+        return done.wait(20)
+
+    monkeypatch.setattr(app, "MOST_PAGES", 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Playground, "advance", long)
+        for _ in range(2):
+            with studio.page() as page:
+                page.say(do="open", room="playground", settings={}, play=True)
+                assert within.wait(5)
+                within.clear()
+        for _ in range(5):
+            with studio.page() as page:
+                assert page.hear() == {"busy": "at most 2 pages can be open at a time", "pages": 2}
+        assert len(jobs()) == 2
+        done.set()
+    wait_until(lambda: not jobs())
+    with studio.page() as page:
+        assert page.open("playground").header["epoch"] == 1
+
+
+@pytest.mark.parametrize("room", [None, "neuron"])
+@pytest.mark.parametrize("wish", [{"do": "play"}, {"do": "step"}, {"do": "pause"}, {"do": "ask", "what": "export"}])
+def test_what_is_wished_where_no_room_is_open_is_answered(studio, room, wish):
+    with studio.page() as page:
+        if room:
+            refused = page.open(room, {"seed": -1}).header
+            assert refused["refused"].startswith("seed must be")
+            assert (refused["open"], refused["playing"]) == (False, False)
+        page.say(**wish)
+        answer = page.hear().header
+        assert (answer["refused"], answer["open"]) == ("no room is open; open one", False)
+
+
+def test_all_that_is_said_of_a_room_has_the_number_of_its_opening(studio):
+    with studio.page() as page:
+        for run, room in ((7, "playground"), (8, "neuron")):
+            page.say(do="open", room=room, settings={}, play=False, run=run)
+            page.say(do="ask", what="export", about={})
+            page.say(do="ask", what="look", about={})
+            frame, script, refused = (page.hear().header for _ in range(3))
+            assert frame["frame"]
+            assert script["reply"] == "export"
+            assert "this room answers export" in refused["refused"]
+            assert [said["run"] for said in (frame, script, refused)] == [run] * 3
+
+
+def test_busy_says_of_what(studio):
+    with studio.page() as page:
+        for run in range(50):
+            page.say(do="open", room="playground", settings={}, run=run)
+        answer = page.hear()
+        while not isinstance(answer, dict):
+            answer = page.hear()
+        assert answer["of"] == "open"
+        assert 0 < answer["run"] < 50
+
+
+def test_acknowledgements_of_what_was_never_read_count_for_nothing(studio, monkeypatch):
+    """What waits for a client that reads nothing but says that it has stays bounded, and its job ends."""
+    monkeypatch.setattr(job, "PATIENCE", 2.0)
+    sent = []
+    worker = job.Job(sent.append)
+    worker.start()
+    worker.wish({"do": "open", "room": "playground", "settings": {}, "play": True, "run": 0})
+    worker.wish({"do": "speed", "speed": None, "frames": 60})
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        worker.acknowledge()
+        time.sleep(0.001)
+    assert len(sent) == job.IN_FLIGHT
+    for _ in range(2):
+        worker.written()
+        worker.acknowledge()
+    wait_until(lambda: len(sent) == job.IN_FLIGHT + 2)
+    wait_until(lambda: not worker.is_alive())
+    assert sent[-1] is None
+
+
+def test_a_page_that_acknowledges_and_never_reads_stops_its_own_job(studio, monkeypatch):
+    monkeypatch.setattr(job, "PATIENCE", 3.0)
+    wait_until(lambda: not jobs())
+    with studio.page() as page:
+        page.say(do="speed", speed=None, frames=60)
+        page.say(do="open", room="playground", settings={"hidden": [8, 8, 8, 8], "n": 8}, play=True)
+        wait_until(jobs)
+        (worker,), numbers = jobs(), [0, 1]
+        while numbers[-1] > numbers[-2]:  # until all that the system keeps for a reader is full
+            end = time.monotonic() + 0.7
+            while time.monotonic() < end:
+                page.say(do="ack")
+                time.sleep(0.002)
+            numbers.append(worker.number)
+            assert numbers[-1] < 2000
+        wait_until(lambda: not worker.is_alive())
+
+
+def test_a_job_leaves_the_process_s_warnings_as_they_are(studio):
+    """Filters belong to the whole process: two threads that each put them back leave those of the other behind."""
+    before = list(warnings.filters)
+    with studio.page() as page:
+        page.open("playground", play=True)
+        assert warnings.filters == before
+    wait_until(lambda: not jobs())
+    assert warnings.filters == before
 
 
 def test_a_room_that_crashes_is_told_and_the_server_goes_on(studio, monkeypatch):

@@ -182,13 +182,26 @@ def test_what_is_no_question_is_refused(what, about, sentence):
         room.ask(what, about)
 
 
+def test_a_picture_is_there_before_the_machine_has_learnt():
+    room = open_room("rbm", SMALL)
+    header, arrays = room.frame()
+    assert (header["begins"], header["batch"], header["of"], arrays) == (True, 0, 170, {})
+    assert len(room.about()["picture"]) == 64
+    assert not hasattr(room.model, "components_")
+    room.advance()
+    assert "begins" not in room.frame()[0]
+
+
 def test_it_gives_formulas_sources_and_ten_digits_that_it_does_not_learn_from():
     room = open_room("rbm", {})
-    room.frame()
+    room.advance()
     about = room.about()
     assert "change" in about["formulas"]
     assert all("def " in text for text in about["sources"].values())
-    assert {"gradient", "mean_hiddens", "BernoulliRBM.trace"} <= set(about["sources"])
+    answer, _ = room.ask("trace", {})
+    assert {"sample_units", "mean_hiddens", "free_energy", "BernoulliRBM._sample_visibles"} == set(
+        answer["sources"]
+    ) - {"BernoulliRBM._mean_visibles"}
     held = np.rint(16 * X[1700:]).astype(int).tolist()
     kinds = load_digits()[1][1700:]
     assert [kinds[held.index(digit)] for digit in about["digits"]] == [*range(10)]

@@ -2,7 +2,10 @@
 
 import ast
 import contextlib
+import inspect
 import io
+import sys
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -10,6 +13,8 @@ import pytest
 from pellucid import HopfieldNetwork, MLPClassifier, Neuron
 from pellucid.data import NEURON_TABLE, block_counts, circles, drawn_digit, normalized_bitmap
 from pellucid.data.letters import letters
+from pellucid.errors import PellucidError
+from pellucid.experiments import inference
 from pellucid.experiments.digits import parts
 from pellucid.watching.studio.app import ROOMS
 from pellucid.watching.studio.rooms import open_room
@@ -250,6 +255,7 @@ def test_the_digits_script_comes_to_what_is_on_the_screen(settings):
 
 def test_what_is_drawn_goes_to_the_networks_by_the_law_of_the_data_and_their_values_are_shown():
     room = open_room("digits", {})
+    room.advance()
     header, arrays = room.ask("look", {"strokes": LINE})
     bitmap = normalized_bitmap(LINE)
     np.testing.assert_array_equal(arrays["bitmap"], bitmap)
@@ -283,6 +289,7 @@ def test_the_confusion_matrices_are_those_of_the_held_out_digits():
 
 def test_a_held_out_digit_and_the_next_that_is_misread_are_put_before_the_networks():
     room = open_room("digits", {})
+    room.advance()
     _, X_test, _, y_test = parts(0)
     header, arrays = room.ask("look", {"strokes": [], "image": 12})
     assert (header["image"], header["digit"]) == (12, y_test[12])
@@ -295,10 +302,56 @@ def test_a_held_out_digit_and_the_next_that_is_misread_are_put_before_the_networ
     assert all((room.guesses[name][12:image] == y_test[12:image]).all() for name in room.guesses)
 
 
+def test_the_digits_are_to_be_seen_and_drawn_before_the_networks_have_learnt():
+    room = open_room("digits", {})
+    header, arrays = room.frame()
+    assert header["begins"]
+    assert (header["epoch"], header["probabilities"]) == (0, None)
+    np.testing.assert_array_equal(arrays["bitmap"], normalized_bitmap(room.about()["strokes"]))
+    assert not hasattr(room.mlp, "stack_")  # nothing has been computed
+    header, arrays = room.ask("look", {"strokes": LINE})
+    np.testing.assert_array_equal(arrays["counts"], block_counts(normalized_bitmap(LINE)))
+    with pytest.raises(PellucidError, match="let the networks learn an epoch first"):
+        room.ask("export", {})
+    room.ask("look", {"mistaken": True})
+    room.advance()
+    assert "begins" not in room.frame()[0]
+
+
 @pytest.mark.parametrize("room", ROOMS)
-def test_each_room_gives_formulas_and_the_source_of_what_runs(room):
-    made = open_room(room, {})
-    made.frame()
+def test_what_is_called_the_code_that_ran_did_run(room):
+    """Every function that is called while a room opens, takes two steps and is shown is written down."""
+    if room == "sentences":
+        inference.model_file()  # now, and not while all is written down
+    ran = set()
+
+    def note(frame, event, _):
+        if event == "call":
+            ran.add(frame.f_code)
+
+    sys.setprofile(note)
+    try:
+        made = open_room(room, {})
+        for _ in range(2):
+            made.advance()
+        made.frame()
+    finally:
+        sys.setprofile(None)
     about = made.about()
     assert about["formulas"]
-    assert all("def " in text for text in about["sources"].values())
+    names = {}
+    for code in ran:
+        names.setdefault(code.co_qualname, set()).add(code)
+    for name, source in about["sources"].items():
+        assert source in {dedent(inspect.getsource(code)) for code in names.get(name, ())}, name
+
+
+@pytest.mark.parametrize("room", ["digits", "rbm"])
+def test_the_code_of_the_training_is_there_and_not_only_that_of_the_answer(room):
+    made = open_room(room, {})
+    made.advance()
+    sources = set(made.about()["sources"])
+    assert {"contrast", "BernoulliRBM._advance"} <= sources
+    assert "gradient" not in sources
+    if room == "digits":
+        assert {"batch_gradient", "Optimizer.update", "Dense.backward", "Conv2d.backward"} <= sources

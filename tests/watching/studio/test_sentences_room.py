@@ -1,4 +1,4 @@
-"""The room of sentences: what is read is what the library reads, and learning goes on an epoch at a time."""
+"""The room of sentences: what is read is what the library reads, and learning goes on some batches at a time."""
 
 import contextlib
 import io
@@ -27,7 +27,9 @@ def printed(text):
 
 
 def opened(**settings):
-    return open_room("sentences", settings)
+    room = open_room("sentences", settings)
+    room.advance()
+    return room
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +38,12 @@ def model():
 
 
 def test_it_reads_as_the_kept_model_does(model):
-    room = opened(**PLAIN)
+    room = open_room("sentences", PLAIN)
+    header, _ = room.frame()  # before the model is opened, which takes its time
+    assert (header["begins"], header["reading"], header["asked"]["premise"]) == (True, None, PLAIN["premise"])
+    assert room.advance()
     header, _ = room.frame()
+    assert not header["begins"]
     trace = model.trace(PLAIN["premise"])
     assert (header["moment"], header["of"], header["learning"], header["kept"]) == (0, 7, None, True)
     assert header["reading"]["transitions"] == trace.tree.transitions.tolist()
@@ -133,28 +139,70 @@ def unlearned(monkeypatch, tmp_path):
     return path
 
 
-def test_where_no_model_is_kept_it_learns_epoch_by_epoch_and_keeps_what_it_learned(unlearned):
+def learned(room):
+    while room.run is not None:
+        goes_on = room.advance()
+    assert not goes_on  # it does not read on by itself
+    return room.frame()[0]
+
+
+def test_where_no_model_is_kept_it_learns_batch_by_batch_and_keeps_what_it_learned(unlearned, monkeypatch):
+    monkeypatch.setattr(sentences, "BATCHES", 2)
     room = opened()
     header, _ = room.frame()
-    assert (header["learning"]["epoch"], header["learning"]["of"], header["reading"]) == (0, 3, None)
+    assert (header["learning"]["batch"], header["kept"], header["reading"]) == (0, False, None)
     assert room.advance()
     header, _ = room.frame()
-    assert header["learning"]["epoch"] == 1
+    assert (header["learning"]["batch"], header["learning"]["batches"], header["learning"]["epoch"]) == (2, 9, 0)
     assert header["learning"]["left"] is None
     assert header["reading"] is not None
+    assert header["sources"]  # what runs is told as soon as it runs
+    assert "sources" not in room.frame()[0]
     assert not unlearned.exists()
     halfway = printed(room.ask("export", {})[0]["script"])
     assert halfway.startswith(str(room.reading))
+    shares = dict(line.split() for line in halfway.splitlines()[-3:])
+    assert shares == {label: f"{p:.6f}" for label, p in zip(header["labels"], header["likely"], strict=True)}
     room.ask("read", PLAIN)  # another sentence does not begin the learning anew
-    assert room.frame()[0]["learning"]["epoch"] == 1
+    assert room.frame()[0]["learning"]["batch"] == 2
     assert room.advance()
-    assert room.frame()[0]["learning"]["left"] > 0
-    assert not room.advance()
     header, _ = room.frame()
+    assert (header["learning"]["batch"], header["learning"]["epoch"]) == (3, 1)
+    assert header["learning"]["left"] > 0
+    assert header["learning"]["score"] == room.model.validation_scores_[0]
+    header = learned(room)
     assert (header["learning"], header["kept"], header["moment"]) == (None, True, 0)
+    assert room.model.n_iter_ == 3
     assert room.advance()  # now an advance is a transition
     assert opened().frame()[0]["learning"] is None
     assert np.array_equal(pellucid.load(unlearned).predict_proba([tuple(PLAIN.values())])[0], header["likely"])
+
+
+def test_an_advance_of_learning_is_short_however_many_pairs_there_are(unlearned, monkeypatch):
+    """It is some batches and never an epoch, so that pausing, another speed and a page that leaves need not wait."""
+    monkeypatch.setattr(inference, "SIZES", {"train": 6000, "validation": 60, "test": 30})
+    room = opened()
+    for batch in (8, 16, 24):
+        assert room.advance()
+        assert room.frame()[0]["learning"]["batch"] == batch
+
+
+def test_it_begins_anew_from_a_seed_and_keeps_that(unlearned):
+    for seed, settings in ((0, {}), (7, {"seed": 7})):
+        room = opened(**PLAIN, **settings)
+        assert room.frame()[0]["learning"]["batch"] == 0  # what was kept is of another seed
+        header = learned(room)
+        alone = inference.network(seed)
+        for _ in inference.training(alone, inference.pairs(seed)):
+            pass
+        assert np.array_equal(alone.predict_proba([tuple(PLAIN.values())])[0], header["likely"])
+        again = opened(**settings).frame()[0]
+        assert (again["learning"], again["seed"], again["kept"]) == (None, seed, True)
+    assert opened().frame()[0]["seed"] == 7  # the last that was kept
+    anew = opened(anew=True, seed=7).frame()[0]
+    assert (anew["learning"]["batch"], anew["reading"]) == (0, None)
+    with pytest.raises(InvalidArgumentError, match="seed must be a whole number"):
+        opened(seed=-1)
 
 
 def test_a_kept_file_of_another_kind_is_said_and_it_learns_anew(unlearned):
@@ -162,7 +210,7 @@ def test_a_kept_file_of_another_kind_is_said_and_it_learns_anew(unlearned):
     pellucid.save(pellucid.Neuron().fit([[0, 1], [1, 0]], [0, 1]), unlearned)
     header, _ = opened().frame()
     assert "holds no network that parses pairs" in header["trouble"]
-    assert header["learning"]["epoch"] == 0
+    assert header["learning"]["batch"] == 0
     unlearned.write_bytes(unlearned.read_bytes()[:-1])
     assert opened().frame()[0]["trouble"]
 

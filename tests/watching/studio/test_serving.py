@@ -11,6 +11,8 @@ import threading
 import time
 from contextlib import ExitStack, suppress
 from json import dumps, loads
+from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import psutil
@@ -26,10 +28,10 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def command():
     started = []
 
-    def start(*arguments):
+    def start(*arguments, **variables):
         process = subprocess.Popen(
-            [sys.executable, "-m", "pellucid", "studio", *arguments], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PELLUCID_LANG": "en"},
+            [sys.executable, "-m", "pellucid", "studio", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, env={**os.environ, "PELLUCID_LANG": "en", **variables},
         )  # fmt: skip
         started.append(process)
         return process
@@ -64,6 +66,7 @@ def test_it_says_where_it_is_and_leaves_when_asked(command, number, status):
         (["--host", "0.0.0.0"], "host must be one of 127.0.0.1, localhost, ::1, got '0.0.0.0'"),
         (["--host", "0.0.0.0", "--allow-remote"], "give --allow-remote and a --token of your own"),
         (["--token", "short"], "token must be 16 to 200 letters"),
+        (["--token-file", "no/such/file"], "'no/such/file' cannot be read: No such file or directory"),
     ],
 )
 def test_wrong_options_are_one_line_and_status_2(command, arguments, words):
@@ -73,6 +76,43 @@ def test_wrong_options_are_one_line_and_status_2(command, arguments, words):
     assert output == ""
     assert words in errors
     assert errors.count("\n") == 1
+
+
+def test_other_machines_reach_it_by_the_address_that_is_printed(command):
+    process = command("--port", "0", "--no-browser", "--host", "0.0.0.0", "--allow-remote", "--token", "t" * 20)
+    address = re.search(r"http://\S+/", process.stdout.readline())[0]
+    assert "0.0.0.0" not in address
+    with urlopen(address, timeout=20) as answer:
+        assert b"Pellucid" in answer.read()
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_secret_is_in_no_list_of_processes(command, tmp_path, number):
+    browser, told, secret = (tmp_path / name for name in ("browser", "told", "secret"))
+    browser.write_text(f'#!/bin/sh\necho "$@" > {told}.part && mv {told}.part {told}\n')
+    browser.chmod(0o755)
+    secret.write_text("from-a-file-of-ones-own\n")
+    process = command("--port", "0", "--token-file", str(secret), BROWSER=str(browser), TMPDIR=str(tmp_path))
+    port, token = address_of(process)
+    assert token == "from-a-file-of-ones-own"
+    end = time.monotonic() + 20
+    while not told.exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    page = Path(told.read_text().strip().removeprefix("file://"))
+    for arguments in (told.read_text(), psutil.Process(process.pid).cmdline()):
+        assert token not in str(arguments)
+    assert page.stat().st_mode & 0o777 == 0o600
+    assert f'url=http://127.0.0.1:{port}/{token}/"' in page.read_text()
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert not page.exists()
+
+
+def test_a_token_may_come_from_the_environment(command):
+    process = command("--port", "0", "--no-browser", PELLUCID_STUDIO_TOKEN="from-the-environment")
+    assert address_of(process)[1] == "from-the-environment"
 
 
 def test_a_port_that_is_taken_is_named(command):
@@ -100,7 +140,19 @@ def open_every_room(port, token, tabs=8):
             for page in pages:
                 page.send(dumps({"do": "open", "room": room, "settings": {}, "play": True}))
             for page in pages:
-                assert "frame" in Frame.read(page.recv(timeout=120)).header
+                while not has_begun(page):
+                    pass
+        time.sleep(1)  # those that left are counted until their threads have ended
+
+
+def has_begun(page):
+    """Take a frame, and return whether the room has computed what it shows."""
+    data = page.recv(timeout=120)
+    assert isinstance(data, bytes), data
+    page.send('{"do":"ack"}')
+    header = Frame.read(data).header
+    learning = header.get("learning")
+    return "frame" in header and not header.get("begins") and not (learning and not learning["batch"])
 
 
 def come_and_go(port, token, until, seed, failures):

@@ -35,13 +35,14 @@ from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.averaging import Average
 from pellucid.scaling.checkpoint import agree
 from pellucid.scaling.engine import device_for
-from pellucid.scaling.loop import cosine, train
+from pellucid.scaling.loop import Batch, cosine, train
 from pellucid.scaling.processes import join
 
 __all__ = ["SPINNClassifier"]
 
 SOLVERS = ("adamw", "rmsprop")
 SCHEDULES = ("cosine", "constant", "step")
+GRANULARITIES = ("epoch", "batch")
 SIZES = ("hidden", "embedding", "tracker", "mlp", "batch_size", "max_iter", "beam", "min_count", "step_size")
 OWN = ("verbose", "device", "vectors")  # parameters in which processes of one training may differ
 FRACTIONS = ("dropout_embedding", "dropout", "word_dropout", "averaging")
@@ -224,13 +225,17 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
                 pass
         return self
 
-    def steps(self, X: Iterable[Any], y: Any, *, X_val: Any = None, y_val: Any = None) -> Iterator[Step]:
-        """Learn as ``fit`` does and yield a Step after each epoch.
+    def steps(
+        self, X: Iterable[Any], y: Any, granularity: str = "epoch", *, X_val: Any = None, y_val: Any = None
+    ) -> Iterator[Step]:
+        """Learn as ``fit`` does and yield a Step after each epoch; with ``granularity="batch"`` after each batch, too.
 
-        It has ``epoch``, ``loss``, ``gradient_norm`` (the largest), ``learning_rate``, and, where something is held
-        out, ``validation_loss`` and ``validation_score``. The model is usable after every Step.
+        It has ``epoch``, ``loss``, ``gradient_norm`` (an epoch's largest), ``learning_rate``, and, after an epoch and
+        where something is held out, ``validation_loss`` and ``validation_score``. The model is usable after every Step.
         """
-        with closing(self._run(X, y, (X_val, y_val), epochs=self.max_iter)) as run:
+        check_choice("granularity", granularity, GRANULARITIES)
+        batchwise = granularity == "batch"
+        with closing(self._run(X, y, (X_val, y_val), epochs=self.max_iter, batchwise=batchwise)) as run:
             yield from run
 
     def partial_fit(self, X: Iterable[Any], y: Any, classes: Any = None) -> Self:
@@ -247,9 +252,10 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         return self
 
     def _run(
-        self, X: Any, y: Any, validation: tuple[Any, Any], *, epochs: int, partial: bool = False, classes: Any = None
-    ) -> Generator[Step]:
-        """Train and yield a Step an epoch. The estimator is whole after every yield."""
+        self, X: Any, y: Any, validation: tuple[Any, Any], *, epochs: int, partial: bool = False, classes: Any = None,
+        batchwise: bool = False,
+    ) -> Generator[Step]:  # fmt: skip
+        """Train and yield a Step an epoch, ``batchwise`` also one a batch. The estimator is whole after every yield."""
         with unchanged_by_errors(self):
             material = self._prepare(X, y, validation, partial, classes)
             if (together := join()).size > 1:
@@ -265,14 +271,21 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         loops = train(
             model, lambda: objective.batches(self._rng, self.batch_size), objective.loss,
             epochs=epochs, rate=lambda epoch: self._rate(epoch, partial), clip=self.clip, optimizer=self._optimizer,
+            batchwise=batchwise,
         )  # fmt: skip
+        number = 0
         fitted = {"X": X, "y": y, "metadata": None}
         hook = self._optimizer.register_step_post_hook(lambda *given: self._stepped())
         try:
             with told(self, fitted, epochs, self._fitted_attributes) as listeners:
-                for number, (mean, norm) in enumerate(_in_one_thread(loops), 1):
+                for found in _in_one_thread(loops):
                     self._show_average(True)
-                    self.n_iter_ = number
+                    if isinstance(found, Batch):
+                        yield self._step("batch", self.t_ - before, number + 1, *found)
+                        self._show_average(False)
+                        continue
+                    mean, norm = found
+                    self.n_iter_ = number = number + 1
                     self.loss_curve_.append(mean)
                     self.padding_share_ = objective.padding_share
                     step = self._judged(number, mean, norm, material)
@@ -458,15 +471,19 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
 
     def _judged(self, number: int, mean: float, norm: float, material: Material) -> Step:
         """Return the Step of an epoch, with what is held out judged."""
-        rate = float(self._optimizer.param_groups[0]["lr"])
-        values: dict[str, Any] = {"epoch": number, "loss": mean, "gradient_norm": norm, "learning_rate": rate}
+        judged = {}
         if material.held_out is not None:
             loss, score = self._held_out(*material.held_out)
-            values |= {"validation_loss": loss, "validation_score": score}
+            judged = {"validation_loss": loss, "validation_score": score}
             self.validation_loss_curve_ = [*(self.validation_loss_curve_ or []), loss]
             self.validation_scores_ = [*(self.validation_scores_ or []), score]
+        return self._step("epoch", number, number, mean, norm, **judged)
+
+    def _step(self, kind: str, number: int, epoch: int, loss: float, norm: float, **judged: float) -> Step:
+        rate = float(self._optimizer.param_groups[0]["lr"])
+        values = {"epoch": epoch, "loss": loss, "gradient_norm": norm, "learning_rate": rate} | judged
         formulas = epoch_formulas(values, predict=self._built["predict"])
-        return Step("epoch", number, MappingProxyType(values), formulas, epoch_functions(self.model_))
+        return Step(kind, number, MappingProxyType(values), formulas, epoch_functions(self.model_))
 
     def _held_out(self, found: list[tuple[Sentence, ...]], targets: np.ndarray) -> tuple[float, float]:
         """Return loss and accuracy on what is held out; of several processes the first judges, and tells the others."""

@@ -19,12 +19,12 @@ import pellucid.language
 from pellucid.errors import InvalidArgumentError
 from pellucid.language import language
 from pellucid.watching.studio.guard import Guard
-from pellucid.watching.studio.job import Job
+from pellucid.watching.studio.job import IN_FLIGHT, Job
 from pellucid.watching.studio.messages import Reader, number, parse, refusal
 
 __all__ = ["MOST_PAGES", "application"]
 
-MOST_PAGES = 16  # at a time: each has a thread
+MOST_PAGES = 16  # at a time: each has a thread, and is counted until that has ended
 ROOMS = (
     "neuron",
     "playground",
@@ -43,10 +43,10 @@ TYPES = {
 }
 
 
-def application(token: str, hosts: Iterable[str]) -> Guard:
-    """Return the ASGI application, guarded."""
+def application(token: str, hosts: Iterable[str], any_address_at: int | None = None) -> Guard:
+    """Return the ASGI application, guarded: see ``Guard``."""
     studio = Starlette(routes=[Route("/{name:path}", _file), WebSocketRoute("/ws", _Pages().talk)])
-    return Guard(studio, token=token, hosts=hosts)
+    return Guard(studio, token=token, hosts=hosts, any_address_at=any_address_at)
 
 
 # -- files -----------------------------------------------------------------------------------------------------
@@ -78,17 +78,19 @@ class _Pages:
     """The pages that are connected."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.jobs: list[Job] = []
 
     async def talk(self, socket: WebSocket) -> None:
         """Speak with one page until it leaves; then its job ends, wherever it is."""
         await socket.accept()
-        if self.count >= MOST_PAGES:
-            await socket.send_text(json.dumps({"busy": f"at most {MOST_PAGES} pages can be open at a time"}))
+        self.jobs = [job for job in self.jobs if job.is_alive()]
+        if len(self.jobs) >= MOST_PAGES:
+            busy = f"at most {MOST_PAGES} pages can be open at a time"
+            await socket.send_text(json.dumps({"busy": busy, "pages": MOST_PAGES}))
             await socket.close(1013)
             return
-        self.count += 1
-        loop, outbox = asyncio.get_running_loop(), asyncio.Queue[bytes | None]()  # bounded: frames wait for their acks
+        # What waits are the frames in flight, and that the job has ended.
+        loop, outbox = asyncio.get_running_loop(), asyncio.Queue[bytes | None](IN_FLIGHT + 2)
 
         def send(data: bytes | None) -> None:
             with suppress(RuntimeError):  # the loop has ended, and the thread with it in a moment
@@ -96,7 +98,8 @@ class _Pages:
 
         job = Job(send)
         job.start()
-        writing = asyncio.create_task(_write(socket, outbox))
+        self.jobs.append(job)
+        writing = asyncio.create_task(_write(socket, outbox, job))
         try:
             await _listen(socket, job)
         except (WebSocketDisconnect, RuntimeError, OSError):
@@ -104,13 +107,13 @@ class _Pages:
         finally:
             job.cancel()
             writing.cancel()
-            self.count -= 1
 
 
-async def _write(socket: WebSocket, outbox: "asyncio.Queue[bytes | None]") -> None:
+async def _write(socket: WebSocket, outbox: "asyncio.Queue[bytes | None]", job: Job) -> None:
     with suppress(WebSocketDisconnect, RuntimeError, OSError):
         while (data := await outbox.get()) is not None:
-            await socket.send_bytes(data)
+            job.written()  # before: the page may answer before this comes back
+            await socket.send_bytes(data)  # waits while the page does not read
         await socket.close(1008)
 
 
@@ -129,7 +132,8 @@ async def _listen(socket: WebSocket, job: Job) -> None:
         elif said["do"] == "ping":
             await socket.send_text(json.dumps({"pong": said["id"]}))
         elif not job.wish(said):
-            await socket.send_text(json.dumps({"busy": "too much is waiting already; try again in a moment"}))
+            busy = {"busy": "too much is waiting already; try again in a moment", "of": said["do"]}
+            await socket.send_text(json.dumps(busy | ({"run": said["run"]} if "run" in said else {})))
 
 
 def understood(message: dict[str, Any]) -> dict[str, Any]:
@@ -143,6 +147,7 @@ def understood(message: dict[str, Any]) -> dict[str, Any]:
     elif said["do"] == "open":
         said["room"] = reader.choice("room", ROOMS, "")
         said["play"] = reader.boolean("play", default=False)
+        said["run"] = reader.integer("run", 0, 2**53, 0)
         said["settings"] = reader.values.pop("settings", {})
     elif said["do"] == "speed":
         speed = reader.values.pop("speed", None)

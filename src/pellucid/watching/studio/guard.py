@@ -1,7 +1,8 @@
 """Who may talk with the studio: only pages that it served itself, to one who knows its token.
 
 Any page of the world may try to reach a server on this machine, through the reader's own browser. So each request
-must name this machine as its Host (a foreign name that points here does not), and carry the token in its path:
+must name this machine as its Host (a foreign name that points here does not; where other machines are let in, an
+address of numbers does, since nobody can make that point elsewhere), and carry the token in its path:
 ``/TOKEN/...``. A WebSocket, and any request that is no GET, must come from a page of this very origin. All others
 get 403 and learn nothing. What is served may load nothing from elsewhere and run no text as code.
 """
@@ -9,6 +10,7 @@ get 403 and learn nothing. What is served may load nothing from elsewhere and ru
 import re
 import secrets
 from collections.abc import Iterable, MutableMapping
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any
 
 from pellucid.errors import InvalidArgumentError
@@ -43,10 +45,14 @@ def check_address(host: str, token: str | None, *, remote: bool) -> None:
 
 
 class Guard:
-    """ASGI middleware: passes on what may come in, with the token taken off its path, and adds the page's policy."""
+    """ASGI middleware: passes on what may come in, with the token taken off its path, and adds the page's policy.
 
-    def __init__(self, app: Any, *, token: str, hosts: Iterable[str]) -> None:
-        self.app = app
+    ``hosts`` are the names with ports by which this machine may be called; ``any_address_at`` is a port at which
+    every IP address may, too.
+    """
+
+    def __init__(self, app: Any, *, token: str, hosts: Iterable[str], any_address_at: int | None = None) -> None:
+        self.app, self.port = app, any_address_at
         self.token = token.encode()
         self.hosts = frozenset(host.encode() for host in hosts)
 
@@ -58,11 +64,15 @@ class Guard:
         first, slash, rest = scope["path"].removeprefix("/").partition("/")
         host = self._one(scope, b"host")
         known = bool(slash) and secrets.compare_digest(first.encode("utf-8", "replace"), self.token)
-        if not known or host not in self.hosts or not self._own(scope, host):
+        if not known or not self._here(host) or not self._own(scope, host):
             await _refuse(scope, receive, send)
             return
         inner = dict(scope) | {"path": f"/{rest}", "raw_path": f"/{rest}".encode(), "root_path": ""}
         await self.app(inner, receive, _with_policy(send, host.decode()))
+
+    def _here(self, host: bytes) -> bool:
+        """Whether this machine is meant."""
+        return host in self.hosts or (self.port is not None and _is_address(host, self.port))
 
     def _own(self, scope: MutableMapping[str, Any], host: bytes) -> bool:
         """Whether a request that could change something comes from a page of this origin."""
@@ -74,6 +84,17 @@ class Guard:
     def _one(scope: MutableMapping[str, Any], name: bytes) -> bytes:
         values = [value for key, value in scope["headers"] if key == name]
         return values[0] if len(values) == MOST_HEADER_VALUES else b""
+
+
+def _is_address(host: bytes, port: int) -> bool:
+    """Whether ``host`` is an IP address with this port: 192.168.0.7:8765 or [fe80::1]:8765."""
+    name, _, at = host.decode("latin-1").rpartition(":")
+    try:
+        if name.startswith("[") and name.endswith("]"):
+            return at == str(port) and IPv6Address(name[1:-1]).scope_id is None
+        return at == str(port) and bool(IPv4Address(name))
+    except AddressValueError:
+        return False
 
 
 async def _refuse(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:

@@ -1,19 +1,34 @@
 """Starting the studio: a free port on this machine, the address on stdout, and the page in the browser."""
 
+import os
 import socket
+import tempfile
 import threading
+import warnings
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from html import escape
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from pellucid.errors import InvalidArgumentError, MissingExtraError
 from pellucid.language import say
 from pellucid.watching.studio.guard import LOOPBACK, check_address, new_token
 
-__all__ = ["listen", "serve", "server_of"]
+__all__ = ["listen", "serve", "server_of", "token_of"]
 
 FIRST_PORT = 8765
 MOST_TRIES = 20
+ANY = ("", "0.0.0.0", "::")  # noqa: S104 - compared with; to listen there takes a flag and a token
+TOKEN_VARIABLE = "PELLUCID_STUDIO_TOKEN"  # noqa: S105 - a name
+REDIRECT = """<!doctype html>
+<meta charset="utf-8">
+<meta http-equiv="refresh" content="0; url={address}">
+<title>Pellucid</title>
+<p><a href="{address}">{words}</a></p>
+"""
 
 
 def serve(
@@ -39,14 +54,60 @@ def serve(
     listening = listen(host, port)
     at = listening.getsockname()[1]
     token = token or new_token()
-    names = {f"[{name}]" if ":" in name else name for name in ((*LOOPBACK, host) if remote else LOOPBACK)}
-    app = application(token, [f"{name}:{at}" for name in names])
-    address = f"http://{f'[{host}]' if ':' in host else host}:{at}/{token}/"
+    own = (host, socket.gethostname().lower(), f"{socket.gethostname().lower()}.local") if remote else ()
+    names = {_in_address(name) for name in (*LOOPBACK, *own)}
+    app = application(token, [f"{name}:{at}" for name in names], at if remote else None)
+    address = f"http://{_in_address(_own_address(host) if host in ANY else host)}:{at}/{token}/"
     print(say("The studio is open at {address} (Ctrl-C closes it)", address=address), flush=True)
     threading.Thread(target=_warm_up, daemon=True).start()
-    if browser:
-        threading.Timer(0.1, webbrowser.open, [address]).start()
-    server_of(app).run(sockets=[listening])
+    with warnings.catch_warnings(), _shown(address if browser else None):
+        warnings.simplefilter("ignore")  # what matters of them, a room says in its frame
+        server_of(app).run(sockets=[listening])
+
+
+def token_of(file: Path | None) -> str | None:
+    """Return the token that a file holds, without one that of the environment; None where there is neither.
+
+    Raises InvalidArgumentError for a file that cannot be read.
+    """
+    if file is None:
+        return os.environ.get(TOKEN_VARIABLE) or None
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise InvalidArgumentError(f"token-file must be a text, and {str(file)!r} cannot be read: {reason}") from None
+
+
+def _in_address(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _own_address(host: str) -> str:
+    """Return the address by which other machines reach this one; its name where it is on no network."""
+    family, far = (socket.AF_INET6, "2001:db8::1") if host == "::" else (socket.AF_INET, "192.0.2.1")
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as asking:
+        asking.connect((far, 9))  # sends nothing: it is asked which way a datagram would go
+        return str(asking.getsockname()[0])
+    return socket.gethostname() if host != "::" else _own_address("0.0.0.0")  # noqa: S104
+
+
+@contextmanager
+def _shown(address: str | None) -> Iterator[None]:
+    """Open the page by way of a file that nobody else may read: what a process is started with, every user can see."""
+    if address is None:
+        yield
+        return
+    handle, name = tempfile.mkstemp(prefix="pellucid-", suffix=".html")  # of mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(REDIRECT.format(address=escape(address), words=escape(say("Open the studio"))))
+        opening = threading.Timer(0.1, webbrowser.open, [Path(name).as_uri()])
+        opening.daemon = True
+        opening.start()
+        yield
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def server_of(app: Any) -> Any:

@@ -20,7 +20,9 @@ let language = stored("language") ?? (document.documentElement.dataset.language 
 let theme = stored("theme") ?? "";
 let name = "playground", settings = /** @type {any} */ ({}), playing = false, speed = 4;
 /** @type {any} */
-let room = null, about = /** @type {any} */ ({}), frame = /** @type {any} */ (null), scheduled = false, drawn = 0, run = 0;
+let room = null, about = /** @type {any} */ ({}), frame = /** @type {any} */ (null), scheduled = false, drawn = 0, telling = 0;
+/** The number of what was opened last: what is said of a room before it is let go. */
+let run = 0, entering = 0;
 
 /** @param {string} key */
 function stored(key) {
@@ -32,14 +34,18 @@ function store(key, value) {
 }
 
 const talk = new Talk((message) => {
-  if (message.closed) return tell(say("The studio has closed. Start it again, and load the new page."));
-  if (message.refused || message.busy) return tell(message.refused ? retell(message.said ?? message.refused) : say("The studio is busy; try again in a moment."));
+  if (message.connected) return connected(message.again);
+  if (message.lost) return lost(message);
+  if (message.run !== undefined && message.run !== run) return;
+  if (message.playing !== undefined && message.playing !== playing) setPlaying(message.playing);
+  if (message.busy) return busy(message);
+  if (message.unopened) return tell(say("This room is not open, since its settings were refused. Change them, or choose the room above: so it opens as it usually does."));
+  if (message.refused) return tell(retell(message.said ?? message.refused));
   if (message.failed) return tell(say("Something went wrong in this room ({name}). Reset starts it anew.", { name: message.failed }));
   if (message.reply === "export") return showScript(message.script);
   if (message.reply) return room?.answer(message);
   if (message.formulas) about = message;
   frame = message;
-  if (playing && !message.playing && message.frame) setPlaying(false);
   if (!scheduled) {
     scheduled = true;
     requestAnimationFrame(show);
@@ -51,14 +57,35 @@ function show() {
   if (!room || !frame) return;
   room.show(frame, about);
   place.dataset.frames = String(++drawn);
-  place.dataset.ready = "true";
+  place.dataset.ready = String(!frame.begins);
 }
 
-/** @param {string} text */
-function tell(text) {
+/** @param {string} text @param {boolean} [stays] until something else is told */
+function tell(text, stays = false) {
   live.textContent = text;
-  clearTimeout(run);
-  run = window.setTimeout(() => { live.textContent = ""; }, 7000);
+  clearTimeout(telling);
+  if (!stays) telling = window.setTimeout(() => { live.textContent = ""; }, 7000);
+}
+
+/** The line to the studio is open: the room with it, since the studio knows nothing of the one before. @param {boolean} again */
+function connected(again) {
+  if (module) start({}, playing && !again);
+  if (again) tell(say("The studio is there again. The room begins anew, as it was set."));
+}
+/** @param {{trying: boolean, full?: boolean}} how */
+function lost({ trying, full }) {
+  setPlaying(false);
+  if (full) return; // it was told why
+  if (trying) tell(say("There is no connection to the studio. Trying again …"), true);
+  else tell(say("The studio cannot be reached. If it was closed, start it again and load its new page; else press any button to try again."), true);
+}
+/** What was said last was not taken. @param {{of?: string, pages?: number}} what */
+function busy({ of, pages }) {
+  if (pages !== undefined) return tell(say("The studio has at most {n} pages open at a time. Close another one.", { n: pages }), true);
+  if (of === "open") return void setTimeout(start, 300, {}, playing);
+  if (of === "speed") return void setTimeout(sendSpeed, 300);
+  setPlaying(false); // if it does play, the next picture says so
+  tell(say("The studio is busy; try again in a moment."));
 }
 
 /** Open the room anew with these settings. @param {any} changed @param {boolean} [play] */
@@ -68,7 +95,7 @@ function start(changed = {}, play = playing) {
   frame = null;
   playing = play;
   sendSpeed();
-  talk.say({ do: "open", room: name, settings, play });
+  talk.say({ do: "open", run: ++run, room: name, settings, play });
   setPlaying(play);
 }
 /** Change settings that need no new beginning. @param {any} changed */
@@ -83,15 +110,15 @@ function remember() {
   const text = btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(settings)))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   history.replaceState(null, "", `#${name}${Object.keys(settings).length ? `/${text}` : ""}`);
 }
+/** Return the room that the address names, and its settings. @returns {[string, any]} */
 function recall() {
-  const [asked, text] = location.hash.slice(1).split("/");
-  if (Object.hasOwn(ROOMS, asked)) name = asked;
-  settings = {};
+  const [asked, text] = location.hash.slice(1).split("/"), known = Object.hasOwn(ROOMS, asked) ? asked : name;
   try {
-    if (text) settings = JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0))));
+    if (text) return [known, JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0))))];
   } catch {
     tell(say("This link is damaged; the room opens as it usually does."));
   }
+  return [known, {}];
 }
 
 /** @param {boolean} now */
@@ -101,10 +128,21 @@ function setPlaying(now) {
   if (knob) knob.textContent = now ? say("Pause") : say("Play");
 }
 
-/** The bar that every room has. @param {Node} counter @param {number | null} usual the seed where none was chosen; null: the room has none @param {() => boolean} [ended] whether playing means starting anew */
-function bar(counter, usual, ended = () => false) {
+/** Run at another speed. @param {number} step of the slider */
+function pace(step) {
+  speed = step;
+  const knob = /** @type {HTMLInputElement | null} */ (place.querySelector(".bar input[type=range]"));
+  if (knob) {
+    knob.value = String(step);
+    knob.dispatchEvent(new Event("input"));
+  }
+  sendSpeed();
+}
+
+/** The bar that every room has. @param {Node} counter @param {number} usual the seed where none was chosen @param {() => boolean} [ended] whether playing means beginning again @param {() => void} [again] which is so done */
+function bar(counter, usual, ended = () => false, again = () => start({}, true)) {
   const play = button(playing ? say("Pause") : say("Play"), () => {
-    if (!playing && ended()) return start({}, true);
+    if (!playing && ended()) return again();
     setPlaying(!playing);
     talk.say({ do: playing ? "play" : "pause" });
   }, { id: "play", className: "main" });
@@ -115,16 +153,17 @@ function bar(counter, usual, ended = () => false) {
   return make("div", { className: "bar", role: "group", "aria-label": say("Run") },
     play, step, button(say("Reset"), () => start({}, false), { id: "reset" }),
     slider(say("Speed"), { low: 0, high: SPEEDS.length - 1, step: 1, value: speed }, (value) => { speed = value; sendSpeed(); }, speedWords),
-    ...(usual === null ? [] : [seed(say("Seed"), settings.seed ?? usual, (value) => start({ seed: value }))]), counter,
+    seed(say("Seed"), settings.seed ?? usual, (value) => start({ seed: value })), counter,
     button(say("Export Python"), () => talk.say({ do: "ask", what: "export" }), { id: "export" }),
     button(say("Copy link"), copyLink));
 }
+/** Copy what stands behind # in the address: before it stands this studio's secret. */
 async function copyLink() {
   try {
-    await navigator.clipboard.writeText(location.href);
-    tell(say("The link to this room, as it is set, is copied."));
+    await navigator.clipboard.writeText(location.hash);
+    tell(say("Copied: what stands in the address from # on. Behind the address of any studio it opens this room, as it is set."));
   } catch {
-    tell(say("The link to this room, as it is set, is in the address bar."));
+    tell(say("It cannot be copied here: it is what stands in the address bar from # on."));
   }
 }
 
@@ -179,7 +218,7 @@ async function listen() {
 function build() {
   buildTop();
   room?.close();
-  room = module.open({ settings, start, keep, talk, bar, tell });
+  room = module.open({ settings, start, keep, talk, bar, tell, pace });
   place.replaceChildren(...room.nodes);
   setPlaying(playing);
   if (frame) show();
@@ -188,8 +227,9 @@ function build() {
 let module = null;
 
 async function enter() {
-  recall();
-  module = await ROOMS[name]();
+  const mine = ++entering, [asked, wanted] = recall(), found = await ROOMS[asked]();
+  if (mine !== entering) return; // another room was asked for meanwhile
+  [name, settings, module] = [asked, wanted, found];
   speed = module.SPEED ?? 4;
   frame = null;
   playing = false;

@@ -13,43 +13,60 @@ export function read(data) {
   return header;
 }
 
+// Seconds to wait before it tries to connect again.
+const PAUSES = [0.3, 1, 2, 4, 8];
+
 export class Talk {
-  /** @param {(message: any) => void} hear is called with each message, frames read */
+  /**
+   * What is said while there is no connection is lost, and that is heard of.
+   * @param {(message: any) => void} hear is called with each message, frames read; with { connected, again } when the line
+   * is open, and with { lost, trying, full } when it is not
+   */
   constructor(hear) {
     this.hear = hear;
-    /** @type {string[]} */
-    this.waiting = [];
     /** @type {WebSocket | null} */
     this.socket = null;
-    this.last = "";
+    this.tries = 0;
+    this.timer = 0;
+    this.been = false;
     this.connect();
   }
 
   connect() {
+    clearTimeout(this.timer);
     const address = new URL("ws", location.href.split("#")[0]);
     address.protocol = "ws:";
-    this.socket = new WebSocket(address);
-    this.socket.binaryType = "arraybuffer";
-    this.socket.onopen = () => {
-      for (const text of this.waiting.splice(0)) this.socket?.send(text);
+    const socket = new WebSocket(address);
+    this.socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      const again = this.been;
+      this.been = true;
+      this.hear({ connected: true, again });
     };
-    this.socket.onmessage = ({ data }) => {
+    socket.onmessage = ({ data }) => {
       if (typeof data === "string") return this.hear(JSON.parse(data));
-      this.socket?.send('{"do":"ack"}');
+      this.tries = 0;
+      socket.send('{"do":"ack"}');
       this.hear(read(data));
     };
-    this.socket.onclose = () => this.hear({ closed: true });
+    socket.onclose = ({ code }) => {
+      const pause = PAUSES[this.tries++];
+      if (pause !== undefined) this.timer = window.setTimeout(() => this.connect(), 1000 * pause);
+      this.hear({ lost: true, trying: pause !== undefined, full: code === 1013 });
+    };
   }
 
   /** @param {Record<string, any>} message */
   say(message) {
-    const text = JSON.stringify(message);
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(text);
-    else if (this.socket?.readyState === WebSocket.CONNECTING) this.waiting.push(text);
-    else {
-      this.waiting.push(text);
+    const state = this.socket?.readyState;
+    if (state === WebSocket.OPEN) return this.socket?.send(JSON.stringify(message));
+    if (state === WebSocket.CONNECTING && !this.been) return; // all is said when the line opens
+    if (this.tries > PAUSES.length) {
+      this.tries = 0;
       this.connect();
     }
+    this.hear({ lost: true, trying: true });
   }
 }
 

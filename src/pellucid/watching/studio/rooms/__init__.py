@@ -1,5 +1,6 @@
 """The studio's rooms: each drives one network of the library, and says what is to be seen of it."""
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -8,7 +9,7 @@ import numpy as np
 from pellucid.learning.step import Step, source_of
 from pellucid.learning.trace import Trace
 
-__all__ = ["Answer", "Room", "about_step", "open_room", "shown"]
+__all__ = ["Answer", "Room", "about_step", "open_room", "shown", "sources_of"]
 
 Answer = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -20,10 +21,14 @@ class Room(Protocol):
         """Take one step of the library's; return whether there may be another."""
 
     def frame(self) -> Answer:
-        """Return what is to be seen now."""
+        """Return what is to be seen now.
+
+        ``begins`` in the header says that the room has yet to begin, which may take its time: what can be seen
+        before is in this frame, and the next one comes after an advance.
+        """
 
     def about(self) -> dict[str, Any]:
-        """Return what does not change: formulas and sources."""
+        """Return what does not change once the room has begun: formulas, and the sources of what ran."""
 
     def ask(self, what: str, about: Any) -> Answer:
         """Return the answer to a question of the page's; raise InvalidArgumentError for one that is none.
@@ -44,8 +49,13 @@ def about_step(step: Step | None) -> dict[str, Any]:
         return {"formulas": {}, "sources": {}}
     return {
         "formulas": dict(step.formulas),
-        "sources": {function.__qualname__: source_of(function) for function in step.functions},
+        "sources": sources_of(*step.functions),
     }
+
+
+def sources_of(*functions: Callable[..., Any] | None) -> dict[str, str]:
+    """Return the source of each function by its name: of what has run, since the page says so."""
+    return {function.__qualname__: source_of(function) for function in functions if function is not None}
 
 
 def shown(trace: Trace) -> list[dict[str, Any]]:

@@ -13,15 +13,14 @@ import numpy as np
 
 from pellucid import BernoulliRBM, CNNClassifier, MLPClassifier
 from pellucid.data.handwriting import block_counts, normalized_bitmap
-from pellucid.errors import InvalidArgumentError
+from pellucid.errors import InvalidArgumentError, PellucidError
 from pellucid.experiments.digits import Parts, parts
-from pellucid.learning.step import source_of
+from pellucid.learning.step import Step
 from pellucid.learning.trace import Trace
-from pellucid.networks.rbm import mean_hiddens
 from pellucid.parts.conv import Conv2d, MaxPool2d
 from pellucid.parts.dense import Dense
 from pellucid.watching.studio.messages import Reader
-from pellucid.watching.studio.rooms import Answer
+from pellucid.watching.studio.rooms import Answer, sources_of
 
 __all__ = ["DigitsRoom", "open_room"]
 
@@ -95,6 +94,7 @@ class DigitsRoom:
         self.machine = BernoulliRBM(**RBM, random_state=seed)
         self.reader = MLPClassifier(**READER, random_state=seed)
         self.runs = self.mlp.steps(self.X, self.y), self.cnn.steps(self.X, self.y)
+        self.steps: list[Step] = []  # the last of each run
         self.guesses: dict[str, np.ndarray] = {}
         self.accuracies: dict[str, list[float]] = {"mlp": [], "cnn": [], "rbm": []}
         self.show(strokes, image)
@@ -110,8 +110,7 @@ class DigitsRoom:
         """Train each network for one epoch, and let it read the test part."""
         if self.epoch == EPOCHS:
             return False
-        for run in self.runs:
-            next(run)
+        self.steps = [next(run) for run in self.runs]
         self.machine.partial_fit(self.X)
         self.reader.fit(self.machine.transform(self.X), self.y)
         self.epoch += 1
@@ -126,10 +125,9 @@ class DigitsRoom:
 
     def frame(self) -> Answer:
         """Return how the networks do on the test part, and what they make of the image."""
-        if not self.epoch:
-            self.advance()
         header, arrays = self._seen()
         header |= {"epoch": self.epoch, "of": EPOCHS, "tested": HELD_OUT, "accuracies": self.accuracies}
+        header |= {} if self.epoch else {"begins": True}
         for name, guess in self.guesses.items():
             pairs = np.bincount(10 * self.y_test + guess, minlength=100)
             arrays[f"confusion_{name}"] = pairs.astype(np.uint8)  # a digit is tested some 45 times
@@ -140,16 +138,21 @@ class DigitsRoom:
         return self.mlp.trace(self.x), self.cnn.trace(self.x), hidden, self.reader.trace(hidden)
 
     def _seen(self) -> Answer:
-        """Return the image and what each network makes of it, from the values of their traces."""
-        mlp, cnn, hidden, reader = self._traces()
-        header = {
-            "probabilities": {name: np.asarray(trace["p"])[0] for name, trace in
-                              (("mlp", mlp), ("cnn", cnn), ("rbm", reader))},
-            "image": self.image, "digit": int(self.y_test[self.image]) if self.image >= 0 else None,
-            "blank": not self.counts.any(),
+        """Return the image and, once they have learnt, what each network makes of it, from the values of its trace."""
+        header: dict[str, Any] = {
+            "probabilities": None, "image": self.image, "blank": not self.counts.any(),
+            "digit": int(self.y_test[self.image]) if self.image >= 0 else None,
         }  # fmt: skip
         arrays = {
             "bitmap": (self.bitmap & (self.image < 0)).astype(np.uint8), "counts": self.counts.astype(np.uint8),
+        }  # fmt: skip
+        if not self.epoch:
+            return header, arrays
+        mlp, cnn, hidden, reader = self._traces()
+        header["probabilities"] = {
+            name: np.asarray(trace["p"])[0] for name, trace in (("mlp", mlp), ("cnn", cnn), ("rbm", reader))
+        }
+        arrays |= {
             "mlp_units": _float32(mlp["a1"]), "rbm_units": _float32(hidden),
             "rbm_image": _float32(self.machine.reconstruct(self.x)), "kernels": _float32(self.cnn.coefs_[0]),
         }  # fmt: skip
@@ -159,15 +162,25 @@ class DigitsRoom:
         return header, arrays
 
     def about(self) -> dict[str, Any]:
-        """Return the formulas of the three, the sources behind them, and what is drawn."""
+        """Return what is drawn, and once the networks have learnt their formulas and the sources of what ran."""
+        about: dict[str, Any] = {
+            "formulas": {}, "sources": sources_of(normalized_bitmap, block_counts), "strokes": self.strokes,
+            "tests": HELD_OUT,
+        }  # fmt: skip
+        if not self.epoch:
+            return about
+        from pellucid.parts.compiled.boltzmann import contrast  # by now it has been compiled
+
         mlp, cnn, _, reader = self._traces()
-        formulas = {f"MLP {record.name}": f"MLP   {record.formula}" for record in mlp}
-        formulas |= {f"CNN {record.name}": f"CNN   {record.formula}" for record in cnn}
-        formulas["RBM h"] = "RBM   P(h = 1 | v) = σ(c + W v)"
-        formulas |= {f"RBM {record.name}": f"RBM   {record.formula}" for record in reader if record.layer}
-        functions = (Dense.forward, Conv2d.forward, MaxPool2d.forward, mean_hiddens, normalized_bitmap, block_counts)
-        sources = {function.__qualname__: source_of(function) for function in functions}
-        return {"formulas": formulas, "sources": sources, "strokes": self.strokes, "tests": HELD_OUT}
+        about["formulas"] = {f"MLP {record.name}": f"MLP   {record.formula}" for record in mlp}
+        about["formulas"] |= {f"CNN {record.name}": f"CNN   {record.formula}" for record in cnn}
+        about["formulas"]["RBM h"] = "RBM   P(h = 1 | v) = σ(c + W v)"
+        about["formulas"] |= {f"RBM {record.name}": f"RBM   {record.formula}" for record in reader if record.layer}
+        functions = dict.fromkeys(function for step in self.steps for function in step.functions)
+        there_and_back = (way for layer in (Dense, Conv2d, MaxPool2d) for way in (layer.forward, layer.backward))
+        machine = (BernoulliRBM.partial_fit, BernoulliRBM._advance, contrast, BernoulliRBM.transform)
+        about["sources"] |= sources_of(*functions, *there_and_back, *machine)
+        return about
 
     def ask(self, what: str, about: Any) -> Answer:
         """Answer ``export``, and ``look``: what the networks make of another drawing or image.
@@ -177,6 +190,8 @@ class DigitsRoom:
         reader = Reader(about, "about")
         if what == "export":
             reader.done()
+            if not self.epoch:
+                raise PellucidError("there is nothing to export yet: let the networks learn an epoch first")
             return {"script": self.script()}, {}
         if what != "look":
             raise InvalidArgumentError(f"this room answers export and look, got {what!r}")
@@ -184,9 +199,7 @@ class DigitsRoom:
         image = reader.integer("image", -1, HELD_OUT - 1, -1)
         mistaken = reader.boolean("mistaken", default=False)
         reader.done()
-        if not self.epoch:
-            self.advance()
-        if mistaken:
+        if mistaken and self.epoch:
             wrong = np.flatnonzero(np.any([guess != self.y_test for guess in self.guesses.values()], axis=0))
             later = wrong[wrong >= image]
             image = int(later[0] if len(later) else wrong[0]) if len(wrong) else image

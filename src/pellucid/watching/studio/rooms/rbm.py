@@ -10,11 +10,12 @@ from pellucid import BernoulliRBM
 from pellucid.data import load_digits
 from pellucid.errors import InvalidArgumentError
 from pellucid.learning.recording import Recording
-from pellucid.learning.step import Step, source_of
+from pellucid.learning.step import Step
 from pellucid.learning.trace import Trace
+from pellucid.networks.rbm import free_energy
 from pellucid.watching.machines import phases, share, weights
 from pellucid.watching.studio.messages import Reader
-from pellucid.watching.studio.rooms import Answer, about_step
+from pellucid.watching.studio.rooms import Answer, about_step, sources_of
 
 __all__ = ["MachineRoom", "open_room"]
 
@@ -122,7 +123,9 @@ class MachineRoom:
 
     def frame(self) -> Answer:
         """Return the weights, both phases of the last step, and what the machine makes of the picture."""
-        step, header, arrays = self._begun(), self._scores(), dict[str, np.ndarray]()
+        if self.step is None:
+            return {"begins": True, "batch": 0, "of": self.batches, "epoch": 0}, {}
+        step, header, arrays = self.step, self._scores(), dict[str, np.ndarray]()
         for numbers, pictures in (weights(step.components), phases(step), self._seen()):
             header, arrays = header | numbers, arrays | pictures
         header |= {
@@ -139,9 +142,10 @@ class MachineRoom:
 
     def about(self) -> dict[str, Any]:
         """Return formulas and sources, and ten digits that are held back."""
-        functions = (BernoulliRBM.trace, BernoulliRBM.reconstruct, BernoulliRBM.score_samples)
-        about = about_step(self._begun())
-        about["sources"] |= {function.__qualname__: source_of(function) for function in functions}
+        about = about_step(self.step)
+        if self.step is not None:
+            machine = BernoulliRBM
+            about["sources"] |= sources_of(machine.transform, machine.reconstruct, machine.score_samples, free_energy)
         return about | {"digits": digits(), "picture": self.picture}
 
     def ask(self, what: str, about: Any) -> Answer:
@@ -176,6 +180,7 @@ class MachineRoom:
         header = {
             "round": chain.rounds.seen, "batch": chain.batch, "free_energy": float(trace["free_energy"]),
             "rounds": [step.number for step in kept], "energies": [step.free_energy for step in kept],
+            "sources": sources_of(*(record.function for record in chain.last or ())),
         }  # fmt: skip
         arrays = {name: share(trace[name]) for name in ("v", "p_h", "h", "p_v", "v_next")}
         return header, arrays | {"past": share(np.stack([step.p_v for step in kept]))}

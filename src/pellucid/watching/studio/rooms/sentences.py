@@ -1,11 +1,13 @@
 """The room of SPINN: two sentences, read by shift and reduce, and what the one says of the other.
 
-The model is the one that ``pellucid run inference`` keeps. Where none is kept, the room trains it, an epoch an
-advance, and keeps it; afterwards an advance is a transition of the machine.
+The first advance opens the model, the one that ``pellucid run inference`` keeps. Where none is kept, or one of another
+seed, or it is to learn anew, the room trains it, some batches an advance, and keeps it; afterwards an advance is a
+transition of the machine.
 """
 
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import islice
 from time import monotonic
 from typing import Any
 
@@ -16,31 +18,33 @@ from pellucid.data.tokenizing import tokenize
 from pellucid.errors import InvalidArgumentError, InvalidDataError, ModelFileError, PellucidError
 from pellucid.experiments import inference
 from pellucid.language import phrase
-from pellucid.learning.step import Step, source_of
+from pellucid.learning.step import Step
 from pellucid.trees import Tree
 from pellucid.watching.studio.messages import Reader
-from pellucid.watching.studio.rooms import Answer
+from pellucid.watching.studio.rooms import Answer, sources_of
 from pellucid.watching.values import reading_values
 
 __all__ = ["SentencesRoom", "open_room"]
 
 SIDES = ("premise", "hypothesis")
 MOST_CHARACTERS, MOST_WORDS = 1000, 40
-SEED = inference.DEFAULT_SEED
+BATCHES = 8  # an advance while it learns: some 0.1 s
 
 
 def open_room(settings: Any) -> "SentencesRoom | WithoutTorch":
     """Return the room; raise InvalidArgumentError for settings beyond their bounds."""
-    asked = _asked(settings)
-    return SentencesRoom(asked) if find_spec("torch") else WithoutTorch()
+    reader = Reader(settings)
+    seed = reader.integer("seed", 0, 2**32 - 1, inference.DEFAULT_SEED) if "seed" in reader.values else None
+    anew = reader.boolean("anew", default=False)
+    asked = _asked(reader, dict(zip(SIDES, inference.EXAMPLE, strict=True)))
+    return SentencesRoom(asked, seed, anew=anew) if find_spec("torch") else WithoutTorch()
 
 
-def _asked(settings: Any, before: dict[str, str] | None = None) -> dict[str, str]:
+def _asked(reader: Reader, before: dict[str, str]) -> dict[str, str]:
     """Return what is to be read, and how; what is not said stays as ``before``."""
-    reader, usual = Reader(settings), before or dict(zip(SIDES, inference.EXAMPLE, strict=True))
-    asked = {side: reader.text(side, MOST_CHARACTERS, usual[side]) for side in SIDES}
-    asked["shown"] = reader.choice("shown", SIDES, usual.get("shown", SIDES[0]))
-    asked["parses"] = reader.choice("parses", ("predicted", "given"), usual.get("parses", "predicted"))
+    asked = {side: reader.text(side, MOST_CHARACTERS, before[side]) for side in SIDES}
+    asked["shown"] = reader.choice("shown", SIDES, before.get("shown", SIDES[0]))
+    asked["parses"] = reader.choice("parses", ("predicted", "given"), before.get("parses", "predicted"))
     reader.done()
     return asked
 
@@ -68,42 +72,74 @@ class WithoutTorch:
 class SentencesRoom:
     """``SPINNClassifier.trace`` of one of two sentences and ``predict_proba`` of both; before that, its ``steps``."""
 
-    def __init__(self, asked: dict[str, str]) -> None:
-        self.asked, self.trouble = asked, ""
-        try:
-            self.model = inference.kept_model()
-        except ModelFileError as error:
-            self.model, self.trouble = None, str(error)
-        self.is_kept = self.model is not None
-        self.run: Iterator[Step] | None = None if self.is_kept else self._training()
+    def __init__(self, asked: dict[str, str], seed: int | None, *, anew: bool) -> None:
+        self.asked, self.wanted, self.anew = asked, seed, anew
+        self.seed = inference.DEFAULT_SEED if seed is None else seed
+        self.begins = True
+        self.told = False  # of what runs: as soon as there is a model
+        self.model: Any = None
+        self.is_kept, self.trouble = False, ""
+        self.run: Iterator[Step] | None = None
         self.step: Step | None = None
-        self.seconds = 0.0  # that the last epoch took
+        self.epoch: Step | None = None  # the last that is whole
+        self.batches = 0  # of an epoch
+        self.spent = 0.0  # seconds, since the first advance of learning
+        self.first = 0  # batches of that, which writes pairs and compiles, too, and says nothing of the others
         self.moment = 0
         self._read()
 
     # -- learning --------------------------------------------------------------------------------------------
 
+    def _begin(self) -> None:
+        """Open the model that was kept, or make ready to train one."""
+        self.begins = False
+        try:
+            model = None if self.anew else inference.kept_model()
+        except ModelFileError as error:
+            model, self.trouble = None, str(error)
+        if model is not None and self.wanted in (None, model.random_state):
+            self.model, self.is_kept = model, True
+        else:
+            self.run = self._training()
+
     def _training(self) -> Iterator[Step]:
         """Train, and keep what was trained."""
-        model = inference.network(SEED)
-        for step in inference.training(model, inference.pairs(SEED)):
+        pairs, model = inference.pairs(self.seed), inference.network(self.seed)
+        self.batches = -(-len(pairs["train"]) // model.batch_size)
+        for step in inference.training(model, pairs, "batch"):
             self.model = model
             yield step
         self.is_kept = inference.keep(model) is not None
 
     def advance(self) -> bool:
-        """Train for an epoch; of a trained machine, take one transition."""
-        if self.run is None:
-            self.moment = min(self.moment + 1, self.last)
-            return self.moment < self.last
-        begun = monotonic()
-        self.step = next(self.run)
-        self.seconds = monotonic() - begun
-        if self.step.number == inference.EPOCHS:
-            next(self.run, None)
+        """Open the model; train for some batches; of a trained machine, take one transition."""
+        if self.begins:
+            self._begin()
+            self._read()
+            return True
+        if self.run is not None:
+            self._learn(self.run)
+            self._read()
+            return self.run is not None  # having learned, it stands before the first step
+        self.moment = min(self.moment + 1, self.last)
+        return self.moment < self.last
+
+    def _learn(self, run: Iterator[Step]) -> None:
+        begun, batch = monotonic(), self.batch
+        for step in islice(run, BATCHES):
+            self.step, self.epoch = (self.step, step) if step.kind == "epoch" else (step, self.epoch)
+        if self.epoch is not None and self.epoch.number == inference.EPOCHS:
+            next(run, None)
             self.run = None
-        self._read()
-        return self.run is not None
+        if batch:
+            self.spent += monotonic() - begun
+        else:
+            self.first = self.batch
+
+    @property
+    def batch(self) -> int:
+        """How many batches it has learned from."""
+        return 0 if self.step is None else self.step.number
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -144,14 +180,16 @@ class SentencesRoom:
         model, shown = self.model, self.asked["shown"]
         learning = None
         if self.run is not None:
-            step = self.step
+            step, epoch = self.step, self.epoch
+            all_batches, timed = self.batches * inference.EPOCHS, self.batch - self.first
             learning = {
-                "epoch": 0 if step is None else step.number, "of": inference.EPOCHS, "pairs": inference.SIZES["train"],
-                # The first epoch makes the pairs and compiles, too, and says nothing of the others.
-                "left": None if step is None or step.number == 1 else self.seconds * (inference.EPOCHS - step.number),
-                "loss": step and step.loss, "score": step and step.validation_score,
+                "epoch": 0 if epoch is None else epoch.number, "pairs": inference.SIZES["train"],
+                "batch": self.batch, "batches": all_batches, "loss": step and step.loss,
+                "left": self.spent / timed * (all_batches - self.batch) if timed else None,
+                "score": epoch and epoch.validation_score,
             }  # fmt: skip
         header = {
+            "begins": self.begins, "seed": self.seed if model is None else model.random_state,
             "learning": learning, "trouble": self.trouble, "kept": self.is_kept, "asked": self.asked,
             "sentences": {side: self._sentence(side) for side in SIDES}, "parses": self._parses,
             "labels": [] if model is None else model.classes_.tolist(), "likely": self.likely,
@@ -163,6 +201,8 @@ class SentencesRoom:
             own = self._parses == "predicted"
             compared = self.trees[shown] if own else self.found[shown]
             header["reading"] = reading_values(self.reading, model.vocabulary_, compared, given=own)
+        if model is not None and not self.told:
+            self.told, header = True, header | self.about()
         return header, {}
 
     def _rules(self) -> str | None:
@@ -184,18 +224,20 @@ class SentencesRoom:
     # -- questions -------------------------------------------------------------------------------------------
 
     def about(self) -> dict[str, Any]:
-        """Return formulas and sources."""
+        """Return formulas, and once there is a model the sources of what ran."""
+        if self.model is None:
+            return {"formulas": {}, "sources": {}, "most": MOST_WORDS}
         from pellucid.networks.spinn import machine, model, tracing
 
         functions = (
-            machine.read, machine.track, machine.track_lstm, machine.reduce, machine.tree_lstm, tracing.probabilities,
+            machine.track, machine.track_lstm, machine.reduce, machine.tree_lstm, tracing.probabilities,
             model.TreeClassifier.leaves, model.pair_features,
         )  # fmt: skip
         formulas = dict(tracing.FORMULAS) | tracing.reduced(multiply=True, tracked=True)
         formulas |= {"x": "x = [a; b; a - b; a · b], of the sentences a and b", "label": "p(label) = softmax(head(x))"}
         return {
             "formulas": formulas,
-            "sources": {function.__qualname__: source_of(function) for function in functions},
+            "sources": sources_of(*functions),
             "most": MOST_WORDS,
         }
 
@@ -205,7 +247,7 @@ class SentencesRoom:
             Reader(about, "about").done()
             return {"script": self.script()}, {}
         if what == "read":
-            self.asked = _asked(about, self.asked)
+            self.asked = _asked(Reader(about, "about"), self.asked)
             self._read()
         elif what == "go":
             reader = Reader(about, "about")
@@ -224,11 +266,10 @@ class SentencesRoom:
         if self.run is None and self.is_kept:
             imports = "import pellucid\nfrom pellucid.experiments.inference import model_file\n"
         else:
-            epochs = inference.EPOCHS if self.step is None else self.step.number
             imports = "from pellucid.experiments.inference import network, pairs, training\n"
-            made = f"""model = network({SEED})
-for step in training(model, pairs({SEED})):
-    if step.number == {epochs}:
+            made = f"""model = network({self.seed})
+for step in training(model, pairs({self.seed}), "batch"):
+    if step.kind == "batch" and step.number == {self.batch}:
         break"""
         sides = {
             side: _text(self.asked[side].strip()) if tree is None else f"Tree.parse({_text(str(tree))})"

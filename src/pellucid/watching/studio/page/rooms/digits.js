@@ -16,9 +16,9 @@ function reading(name, title) {
   const bars = DIGITS.map((d) => ({ bar: make("i", {}), words: make("span", { className: "share" }), d }));
   const list = make("ul", { className: "bars", "aria-label": say("Probabilities by the {network}", { network: title }) },
     ...bars.map(({ bar, words, d }) => make("li", {}, make("span", {}, String(d)), make("span", { className: "meter" }, bar), words)));
-  /** @param {number[]} p @param {boolean} blank */
-  function show(p, blank) {
-    const best = p.indexOf(Math.max(...p));
+  /** @param {number[] | null} given null where it has not learned yet @param {boolean} empty */
+  function show(given, empty) {
+    const p = given ?? [], blank = empty || !given, best = p.indexOf(Math.max(...p));
     digit.textContent = blank ? "–" : String(best);
     sure.textContent = blank ? "" : `${Math.round(100 * p[best])} %`;
     for (const { bar, words, d } of bars) {
@@ -86,12 +86,14 @@ export function open({ settings, start, talk, bar, keep }) {
   function showImage(now) {
     seen = now;
     drawing.update({ bitmap: now.image < 0 ? now.bitmap : null, counts: now.counts });
-    const read = NETWORKS.map((name) => readings[name].show(now.probabilities[name], now.blank));
+    const read = NETWORKS.map((name) => readings[name].show(now.probabilities?.[name] ?? null, now.blank));
     const truth = now.digit === null ? "" : ` ${say("It is a {digit}.", { digit: now.digit })}`;
-    const words = now.blank ? say("Draw a digit, or take one of the held-out ones.")
+    const words = !now.probabilities ? say("A moment: the three learn from 1,347 digits for the first time. You can draw meanwhile.")
+      : now.blank ? say("Draw a digit, or take one of the held-out ones.")
       : read.every((digit) => digit === read[0]) ? say("All three read a {digit}.", { digit: read[0] })
         : say("They disagree: MLP {mlp}, CNN {cnn}, RBM {rbm}.", { mlp: read[0], cnn: read[1], rbm: read[2] });
     if (verdict.textContent !== words + truth) verdict.textContent = words + truth;
+    if (!now.probabilities) return;
     mlpUnits.update({ maps: [{ title: say("Its 100 hidden units"), rows: 10, columns: 10, cell: 12, values: now.mlp_units }] });
     rbmUnits.update({ maps: [
       { title: say("Its 100 hidden units: how likely each is on"), rows: 10, columns: 10, cell: 12, full: 1, values: now.rbm_units },
@@ -104,7 +106,7 @@ export function open({ settings, start, talk, bar, keep }) {
     showChannel();
   }
   function showChannel() {
-    if (!seen) return;
+    if (!seen?.probabilities) return;
     const part = (/** @type {Float32Array} */ values, /** @type {number} */ size) => values.slice(channel * size, (channel + 1) * size);
     kernel.update({ maps: [{ title: say("1. The kernel"), rows: 3, columns: 3, cell: 42, values: part(seen.kernels, 9) }] });
     map.update({ maps: [{ title: say("2. Its feature map"), rows: 8, columns: 8, cell: 34, values: part(seen.a1, 64), sources: part(seen.source1, 16), windows: [4, 4] }] });
@@ -128,7 +130,7 @@ export function open({ settings, start, talk, bar, keep }) {
     button(name.toUpperCase(), () => { judged = name; showJudging(); }, { "data-network": name, title: titles[/** @type {keyof typeof titles} */ (name)] })));
   function showJudging() {
     for (const knob of judges.children) knob.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (knob).dataset.network === judged));
-    if (!frame) return;
+    if (!frame?.epoch) return;
     const shares = frame.accuracies[judged];
     judging.update({ classes: DIGITS, confusion: frame[`confusion_${judged}`], curve: [shares.map((/** @type {number} */ _, /** @type {number} */ i) => i + 1), shares], curve_label: say("share of held-out digits right") });
   }
@@ -140,11 +142,11 @@ export function open({ settings, start, talk, bar, keep }) {
       about = first;
       seen = null;
       source.show(about);
-      if (!settings.strokes) drawing.update({ strokes: about.strokes });
-      else look(true);
+      if (settings.strokes) look(true);
+      else if (!drawing.get("strokes").length) drawing.update({ strokes: about.strokes }); // else somebody is drawing
     }
     counter.replaceChildren(say("epoch"), " ", make("strong", { id: "count" }, String(now.epoch)), ` / ${now.of}`);
-    for (const name of NETWORKS) readings[name].judge(now.accuracies[name].at(-1), now.tested);
+    for (const name of now.epoch ? NETWORKS : []) readings[name].judge(now.accuracies[name].at(-1), now.tested);
     if (!seen || now.number > seen.number) showImage(now);  // the answer to a look may have come between
     showJudging();
   }

@@ -74,12 +74,17 @@ export function open({ settings, start, keep, talk, bar }) {
       showEnergy(message.free_energy);
     } else if (message.reply === "trace") {
       model.set("chain", message);
+      showSource();
       told.textContent = say("Round {n}, by the machine as it was after batch {batch}. Free energy of v: {energy}.", { n: message.round, batch: message.batch.toLocaleString(), energy: text(message.free_energy, 1) });
       if (running) timer = window.setTimeout(() => running && go(1), 250);
     } else if (message.reply === "sample") {
       dreaming.set("dreams", message.dreams);
       dreamt.textContent = say("{rounds} rounds from random dots, by the machine as it was after batch {batch}.", { rounds: message.rounds, batch: message.batch.toLocaleString() });
     }
+  }
+  /** The code that ran: that of a chain, too, once there is one. */
+  function showSource() {
+    if (about) source.show({ formulas: about.formulas, sources: { ...about.sources, ...answers.trace?.sources } });
   }
   /** @param {number} value */
   function showEnergy(value) {
@@ -88,7 +93,7 @@ export function open({ settings, start, keep, talk, bar }) {
 
   // -- what is learnt ----------------------------------------------------------------------------------------
   function showCurve() {
-    if (frame) model.update({ curve: frame.curves[drawing], curve_label: drawing === "pseudo_likelihood" ? say("log pseudo-likelihood") : say("gap of the free energies") });
+    if (frame?.batch) model.update({ curve: frame.curves[drawing], curve_label: drawing === "pseudo_likelihood" ? say("log pseudo-likelihood") : say("gap of the free energies") });
     meaning.textContent = drawing === "pseudo_likelihood" ? say("How well each pixel of digits that it never saw can be told from all the others; 0 would be perfect.")
       : say("Mean free energy of digits that it never saw, minus that of digits it learns from. If it grows, the machine learns by heart.");
   }
@@ -98,9 +103,9 @@ export function open({ settings, start, keep, talk, bar }) {
   /** @param {any} now @param {any} first */
   function show(now, first) {
     frame = now;
-    if (first !== about) {
+    const isNew = first !== about;
+    if (isNew) {
       about = first;
-      source.show(about);
       if (!model.get("picture").length) model.set("picture", about.picture);
       digits.replaceChildren(...about.digits.map((/** @type {number[]} */ digit, /** @type {number} */ i) =>
         button(String(i), () => look(digit), { "aria-label": say("take a {digit}", { digit: i }) })));
@@ -112,6 +117,8 @@ export function open({ settings, start, keep, talk, bar }) {
       dreaming.set("dreams", null);
       dreamt.textContent = "";
     }
+    if (isNew) showSource();
+    if (!now.batch) return; // its first step is still to come
     if (chosen >= now.on_share[0].length) model.set("hidden_unit", 0);
     counter.replaceChildren(say("batch"), " ", make("strong", { id: "count" }, now.batch.toLocaleString()), ` / ${now.of.toLocaleString()} · ${say("epoch")} ${now.epoch}`);
     measure.replaceChildren(say("log pseudo-likelihood"), " ", make("strong", { id: "score" }, text(now.pseudo_likelihood, 3)), ` · ${say("gap of the free energies")} ${text(now.free_energy_gap, 2)}`);

@@ -1,5 +1,5 @@
 // The room of SPINN: two sentences, the machine that reads one of them, and what the first says of the second.
-import { button, card, choice, sourcePanel } from "../controls.js";
+import { button, card, choice, sourcePanel, SPEEDS } from "../controls.js";
 import { Model } from "../talk.js";
 import { make, retell, say, text } from "../views/paint.js";
 import * as spinn from "../views/spinn.js";
@@ -21,7 +21,7 @@ const EXAMPLES = [
 const percent = (p) => (p > 0.999 && p < 1 ? "> 99.9 %" : p < 0.001 && p > 0 ? "< 0.1 %" : `${(100 * p).toFixed(1)} %`);
 
 /** @param {any} given */
-export function open({ settings, start, talk, bar, keep }) {
+export function open({ settings, start, talk, bar, keep, pace }) {
   const model = new Model({ reading: null, moment: 0 });
   const counter = make("span", { className: "count" }), source = sourcePanel();
   const opening = make("p", { className: "muted" }, say("Opening the model …"));
@@ -35,7 +35,7 @@ export function open({ settings, start, talk, bar, keep }) {
   let frame = null;
   /** @type {any} */
   let about = null;
-  let reading = "", atEnd = true, begun = false, wanted = -1, patience = 0;
+  let reading = "", atEnd = true, begun = false, paced = false, wanted = -1, patience = 0;
 
   // -- the sentences ---------------------------------------------------------------------------------------------
   /** @type {Record<string, {area: HTMLTextAreaElement, below: HTMLElement}>} */
@@ -91,7 +91,7 @@ export function open({ settings, start, talk, bar, keep }) {
     if (!now.likely) {
       likely.replaceChildren();
       rules.textContent = "";
-      verdict.textContent = now.learning ? say("It says something as soon as it has begun to learn.") : say("It needs two sentences.");
+      verdict.textContent = now.begins ? "" : now.learning ? say("It says something as soon as it has begun to learn.") : say("It needs two sentences.");
       return;
     }
     const best = now.labels[now.likely.indexOf(Math.max(...now.likely))];
@@ -110,15 +110,18 @@ export function open({ settings, start, talk, bar, keep }) {
   /** @param {any} now */
   function showLearning(now) {
     learning.hidden = !now.learning;
-    trouble.textContent = now.trouble ? say("The model that was kept cannot be used, so it learns anew. {reason}", { reason: now.trouble }) : now.learning || now.kept ? "" : say("What it learned could not be kept: next time it learns anew.");
+    anew.hidden = Boolean(now.learning || now.begins);
+    trouble.textContent = now.trouble ? say("The model that was kept cannot be used, so it learns anew. {reason}", { reason: now.trouble }) : now.learning || now.kept || now.begins ? "" : say("What it learned could not be kept: next time it learns anew.");
     if (!now.learning) return;
-    const { epoch, of, loss, score, pairs, left } = now.learning;
-    const bar = make("progress", { max: of, value: epoch, "aria-label": say("Learning") });
-    const state = epoch ? say("Epoch {n} of {total}: loss {loss}, {share} % of pairs that it has never seen are judged rightly.", { n: epoch, total: of, loss: text(loss), share: (100 * score).toFixed(1) })
-      : begun ? say("It writes {n} pairs of sentences, and begins to learn from them; the first epoch takes longest.", { n: pairs.toLocaleString() })
+    const { epoch, batch, batches, loss, score, pairs, left } = now.learning;
+    const bar = make("progress", { max: batches || 1, value: batch, "aria-label": say("Learning") });
+    const state = batch ? say("Batch {n} of {total}: loss {loss}.", { n: batch.toLocaleString(), total: batches.toLocaleString(), loss: text(loss) })
+      : begun ? say("It writes {n} pairs of sentences, and begins to learn from them; the first batches take longest.", { n: pairs.toLocaleString() })
       : say("It has not learned yet. Press Play: it learns from {n} pairs of sentences, about a minute, and what it learns is kept for next time.", { n: pairs.toLocaleString() });
-    learning.replaceChildren(make("h2", {}, say("Learning")), make("p", {}, state, left === null ? "" : ` ${say("About {left} s are left.", { left: Math.ceil(left) })}`), bar,
-      ...(epoch ? [make("p", { className: "muted small" }, say("You can pause it. Below you see how it reads by now."))] : []));
+    learning.replaceChildren(make("h2", {}, say("Learning")), make("p", {}, state,
+      epoch ? ` ${say("After epoch {n} it judges {share} % of the pairs rightly that it has never seen.", { n: epoch, share: (100 * score).toFixed(1) })}` : "",
+      left === null ? "" : ` ${say("About {left} s are left.", { left: Math.ceil(left) })}`), bar,
+      ...(batch ? [make("p", { className: "muted small" }, say("You can pause it. Below you see how it reads by now."))] : []));
   }
   function showStep() {
     step.hidden = !model.get("reading");
@@ -143,14 +146,14 @@ export function open({ settings, start, talk, bar, keep }) {
   });
   function counted() {
     const total = model.get("reading")?.steps.length ?? 0;
-    if (frame.learning) counter.replaceChildren(say("epoch"), " ", make("strong", { id: "count" }, String(frame.learning.epoch)), ` / ${frame.learning.of}`);
+    if (frame.learning) counter.replaceChildren(say("batch"), " ", make("strong", { id: "count" }, String(frame.learning.batch)), ` / ${frame.learning.batches || "…"}`);
     else counter.replaceChildren(say("step"), " ", make("strong", { id: "count" }, String(model.get("moment"))), ` / ${total}`);
   }
 
   /** @param {any} now @param {any} first */
   function show(now, first) {
     frame = now;
-    opening.hidden = true;
+    opening.hidden = !now.begins;
     missing.hidden = !now.missing;
     room.hidden = Boolean(now.missing);
     if (now.missing) {
@@ -161,10 +164,20 @@ export function open({ settings, start, talk, bar, keep }) {
       about = first;
       source.show(about);
     }
+    if (paced !== Boolean(now.learning)) {
+      paced = Boolean(now.learning);
+      pace(paced ? SPEEDS.length - 1 : SPEED); // it learns as fast as it goes, and reads slowly
+    }
+    if (settings.anew && now.kept && !now.learning) {
+      settings.anew = undefined;
+      keep({ anew: undefined }); // it has learned anew, and need not once more
+    }
+    const number = run.querySelector("input[type=number]");
+    if (settings.seed === undefined && document.activeElement !== number) number.value = String(now.seed);
     showLearning(now);
     showSentences(now);
     showAnswer(now);
-    words.textContent = now.vocabulary.length ? now.vocabulary.join(" · ") : say("It learns them with its first pairs.");
+    words.textContent = now.begins ? "" : now.vocabulary.length ? now.vocabulary.join(" · ") : say("It learns them with its first pairs.");
     const key = JSON.stringify(now.reading);
     if (now.moment === wanted || performance.now() > patience) wanted = -1; // until then frames tell of an earlier step
     const moment = wanted >= 0 ? wanted : now.learning ? (atEnd ? now.of : Math.min(model.get("moment"), now.of)) : now.moment;
@@ -176,9 +189,15 @@ export function open({ settings, start, talk, bar, keep }) {
   }
 
   const closing = spinn.render({ model, el: machine });
-  const run = bar(counter, null, () => frame && !frame.learning && frame.moment === frame.of);
+  const anew = make("div", { className: "row" },
+    button(say("Learn anew"), () => { settings.anew = true; start({ anew: true, seed: frame?.seed ?? 0 }, false); }, { id: "anew" }),
+    make("span", { className: "muted small" }, say("It forgets what it knows and learns again, from the seed above; what it then knows is kept.")));
+  const run = bar(counter, 0, () => frame && !frame.learning && frame.moment === frame.of, () => {
+    talk.say({ do: "ask", what: "go", about: { moment: 0 } });
+    talk.say({ do: "play" });
+  });
   for (const name of ["#play", "#step"]) run.querySelector(name)?.addEventListener("click", () => { begun = true; if (frame) showLearning(frame); });
-  const room = make("div", {}, run, trouble, learning,
+  const room = make("div", {}, run, anew, trouble, learning,
     make("div", { className: "grid sentences" },
       make("div", { className: "stack" },
         card(say("Two sentences"),
