@@ -3,6 +3,8 @@
 import pytest
 from studio_browser import IN_A_BROWSER, drop, until
 
+from pellucid.experiments import inference
+
 pytestmark = IN_A_BROWSER
 
 
@@ -35,6 +37,7 @@ def test_what_is_refused_is_said_in_the_page_s_language(visit, studio):
 
 
 def test_a_parse_that_cannot_be_read_is_refused_in_the_page_s_language(visit):
+    inference.model_file()  # now, and not when the page waits for it
     page = visit("sentences", "zh-CN")
     page.fill("#premise", "( ( every dog ) runs")
     page.press("#premise", "Enter")
