@@ -8,10 +8,6 @@ from pellucid.experiments import inference
 pytestmark = IN_A_BROWSER
 
 
-def label(page, place):
-    return page.get_attribute(place, "aria-label")
-
-
 def test_what_is_refused_is_said_in_the_page_s_language(visit, studio):
     page = visit("playground", "zh-CN")
     drop(page, "three.csv", "1,2,a\n3,4,b\n5,6,c\n")
