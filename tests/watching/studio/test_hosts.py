@@ -118,24 +118,58 @@ def test_the_studio_draws_it(in_studio):
     assert_it_is_the_neuron(markup, picture)
 
 
-def test_jupyterlab_draws_the_same(chromium, in_studio, tmp_path):
+@contextmanager
+def in_jupyterlab(chromium, folder, *sources):
+    """A notebook of these cells, its first cell chosen."""
     for needed in ("jupyterlab", "ipykernel", "anywidget"):
         pytest.importorskip(needed)
-    cell = {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": [], "source": CELL}
+    cells = [
+        {"cell_type": "code", "execution_count": None, "id": f"c{n}", "metadata": {}, "outputs": [], "source": source}
+        for n, source in enumerate(sources)
+    ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-    (tmp_path / "neuron.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "shown.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     port = free_port()
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
-        "--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={tmp_path}",
+        "--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}",
         "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
-    with serving(command, tmp_path, port), opened(chromium, f"http://127.0.0.1:{port}/lab/tree/neuron.ipynb") as page:
+    with serving(command, folder, port), opened(chromium, f"http://127.0.0.1:{port}/lab/tree/shown.ipynb") as page:
         page.get_by_text("| Idle").wait_for()  # what is run before the kernel is there is lost
-        page.locator(".jp-Notebook .jp-CodeCell .cm-content").click()
+        page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
+        yield page
+
+
+def test_jupyterlab_draws_the_same(chromium, in_studio, tmp_path):
+    with in_jupyterlab(chromium, tmp_path, CELL) as page:
         page.keyboard.press("Shift+Enter")
         assert_they_are_alike(drawing(page), in_studio)
+
+
+def test_in_jupyterlab_a_network_is_seen_to_learn_from_before_its_first_step(chromium, tmp_path):
+    shows = """\
+from sklearn.datasets import load_digits
+from pellucid import CNNClassifier
+from pellucid.watching import widget
+X, y = load_digits().images[:200] / 16, load_digits().target[:200]
+network = CNNClassifier(((4, 3),), (8,), max_iter=3, n_iter_no_change=3, tol=0, random_state=0, engine="reference")
+shown = widget(network, X, y)
+shown
+"""
+    learns = "for step in shown.watch(network.steps(X, y)):\n    pass\nprint('learnt', network.n_iter_)"
+    with in_jupyterlab(chromium, tmp_path, shows, learns) as page:
+        page.keyboard.press("Shift+Enter")
+        page.get_by_text("There is nothing to see yet").wait_for()
+        page.keyboard.press("Shift+Enter")
+        page.get_by_text("learnt 3", exact=True).wait_for()
+        page.locator(".pellucid-widget-maps canvas").first.wait_for()
+        places = page.locator(".pellucid-widget > div")
+        names = [place.get_attribute("class") for place in places.all()]
+        assert names == [f"pellucid-widget-{name}" for name in ("maps", "confusion", "curve")]
+        taken = page.locator(".pellucid-confusion tbody td").all_inner_texts()
+        assert sum(int(number.replace("·", "0")) for number in taken) == 200
 
 
 def test_marimo_draws_the_same(chromium, in_studio, tmp_path):

@@ -147,6 +147,18 @@ def test_a_page_that_has_gone_is_counted_until_its_thread_has_ended(studio, monk
         assert page.open("playground").header["epoch"] == 1
 
 
+def test_a_job_tells_its_room_when_nobody_looks_on_any_more():
+    worker = job.Job(lambda data: None)
+    worker.start()
+    worker.wish({"do": "open", "room": "neuron", "settings": {}, "play": False, "run": 0})
+    wait_until(lambda: worker.number)
+    assert worker.room.going()
+    worker.cancel()
+    assert not worker.room.going()
+    worker.join(5)
+    assert not worker.is_alive()
+
+
 @pytest.mark.parametrize("room", [None, "neuron"])
 @pytest.mark.parametrize("wish", [{"do": "play"}, {"do": "step"}, {"do": "pause"}, {"do": "ask", "what": "export"}])
 def test_what_is_wished_where_no_room_is_open_is_answered(studio, room, wish):

@@ -318,6 +318,15 @@ def test_the_digits_are_to_be_seen_and_drawn_before_the_networks_have_learnt():
     assert "begins" not in room.frame()[0]
 
 
+def test_the_digits_leave_off_in_the_middle_of_an_epoch_where_nobody_looks_on():
+    asked = []
+    room = open_room("digits", {}, lambda: asked.append(1) or len(asked) < 5)
+    assert not room.advance()
+    assert len(asked) <= 7
+    assert room.epoch == 0
+    assert room.mlp.n_iter_ == 0
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_what_is_called_the_code_that_ran_did_run(room):
     """Every function that is called while a room opens, takes two steps and is shown is written down."""

@@ -133,7 +133,7 @@ class Job(threading.Thread):
     def _open(self, wish: dict[str, Any]) -> None:
         """Open a room and show it at once; then take its first step, if it has yet to begin."""
         self.playing, self.room, self.opening = False, None, wish["run"]
-        self.room = room = open_room(wish["room"], wish["settings"])
+        self.room = room = open_room(wish["room"], wish["settings"], lambda: not self._cancelled.is_set())
         self.playing = wish["play"]
         if self._show(first=True).get("begins") and not self._cancelled.is_set():
             room.advance()

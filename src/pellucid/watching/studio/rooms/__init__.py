@@ -17,6 +17,8 @@ Answer = tuple[dict[str, Any], dict[str, np.ndarray]]
 class Room(Protocol):
     """A network at work. Settings were held to their bounds before it was made."""
 
+    going: Callable[[], bool]  # whether anybody still looks on; an advance that takes long asks, and leaves off
+
     def advance(self) -> bool:
         """Take one step of the library's; return whether there may be another."""
 
@@ -37,9 +39,10 @@ class Room(Protocol):
         """
 
 
-def open_room(name: str, settings: Any) -> Room:
+def open_room(name: str, settings: Any, going: Callable[[], bool] = lambda: True) -> Room:
     """Return the room ``name`` with these settings; raise InvalidArgumentError for any beyond their bounds."""
     room: Room = import_module(f"{__name__}.{name}").open_room(settings)
+    room.going = going
     return room
 
 

@@ -5,6 +5,7 @@ reads: all learn from the same three quarters of scikit-learn's digits, an epoch
 iterations from where it was, over the machine's hidden units as they are then.)
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from textwrap import fill
 from typing import Any
@@ -93,8 +94,9 @@ class DigitsRoom:
         self.cnn = CNNClassifier(**CNN, random_state=seed)
         self.machine = BernoulliRBM(**RBM, random_state=seed)
         self.reader = MLPClassifier(**READER, random_state=seed)
-        self.runs = self.mlp.steps(self.X, self.y), self.cnn.steps(self.X, self.y)
+        self.runs = [network.steps(self.X, self.y, "batch") for network in (self.mlp, self.cnn)]
         self.steps: list[Step] = []  # the last of each run
+        self.going: Callable[[], bool]
         self.guesses: dict[str, np.ndarray] = {}
         self.accuracies: dict[str, list[float]] = {"mlp": [], "cnn": [], "rbm": []}
         self.show(strokes, image)
@@ -110,7 +112,14 @@ class DigitsRoom:
         """Train each network for one epoch, and let it read the test part."""
         if self.epoch == EPOCHS:
             return False
-        self.steps = [next(run) for run in self.runs]
+        self.steps = []
+        for run in self.runs:
+            step = next(run)
+            while step.batch and self.going():  # 0: the epoch is whole
+                step = next(run)
+            self.steps.append(step)
+        if not self.going():
+            return False
         self.machine.partial_fit(self.X)
         self.reader.fit(self.machine.transform(self.X), self.y)
         self.epoch += 1
