@@ -28,7 +28,7 @@ from pellucid.parts.compiling import kernel
 
 __all__ = ["ROOM", "WIDTH", "first", "lanes", "load", "logistic", "same", "select", "store", "tanh", "with_room"]
 
-WIDTH = 64 if binding.get_host_cpu_features().get("avx512f") else 32  # bytes of a vector
+WIDTH = 32  # bytes of a vector
 ROOM = 32  # numbers behind an array that may be read and written back: two of the widest vectors
 
 
