@@ -82,9 +82,10 @@ def lanes(array):
     return WIDTH // array.itemsize
 
 
-def with_room(rows, columns, dtype):
-    """Return an array (rows, columns) with room behind it, not yet written."""
-    return np.empty(rows * columns + ROOM, dtype)[: rows * columns].reshape(rows, columns)
+@kernel(inner=True)
+def with_room(rows, columns, array):
+    """Return an array (rows, columns) of another's dtype, with room behind it, not yet written."""
+    return np.empty(rows * columns + ROOM, array.dtype)[: rows * columns].reshape(rows, columns)
 
 
 @intrinsic
