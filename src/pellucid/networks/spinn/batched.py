@@ -189,7 +189,7 @@ class _Encode(torch.autograd.Function):
             from pellucid.parts.compiled.shift_reduce import backward
 
             space, *scratch = _workspace(
-                [_space(h.dtype, (W.T, V[2 * H :].T, V[H : 2 * H].T, V[:H].T), ((X, Z), (h, G), (Y, G))), *shapes],
+                [_space(h.dtype, (W.T, V[2 * H :].T, V[H : 2 * H].T, V[:H].T), (Z, G)), *shapes],
                 h.dtype,
             )
             gradients = [_array(shape, h.dtype) for shape in results]
@@ -256,14 +256,13 @@ def _array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return np.empty(prod(shape) + ROOM, dtype)[: prod(shape)].reshape(shape)
 
 
-def _space(dtype: Any, weights: Sequence[Tensor], products: Sequence[tuple[np.ndarray, np.ndarray]] = ()) -> tuple[int]:
-    """Return how many numbers the kernels need to lay out weights, and the factors of slopes; 0: BLAS multiplies."""
+def _space(dtype: Any, weights: Sequence[Tensor], slopes: Sequence[np.ndarray] = ()) -> tuple[int]:
+    """Return how many numbers the kernels need to lay out weights, and the slopes of sums; 0: BLAS multiplies."""
     from pellucid.parts.compiled.packed import is_fast, space_for
 
     if not is_fast():
         return (0,)
-    sizes, pairs = [one.shape for one in weights], [(a.shape[1], d.shape[1]) for a, d in products]
-    return (space_for(dtype.itemsize, sizes, pairs),)
+    return (space_for(dtype.itemsize, [one.shape for one in weights], [one.shape[1] for one in slopes]),)
 
 
 def _memory(tensor: Tensor) -> np.ndarray:

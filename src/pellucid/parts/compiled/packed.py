@@ -27,8 +27,6 @@ __all__ = ["add_packed", "add_packed_tn", "is_fast", "pack", "pack_turned", "pan
 WIDTH = 64 if binding.get_host_cpu_features().get("avx512f") else 32  # bytes of a register
 DEPTH = 256  # k at a time: a panel's part, 16 kB or 32 kB, stays in the first-level cache for all rows
 HEIGHT = 192  # rows at a time, whose part of A stays in the second-level cache for all panels
-
-TALL = 6  # rows of a tile
 NEAR = 16  # rows that are packed at a time: both they and the parts of panels that they make lie side by side
 
 
@@ -39,11 +37,11 @@ def is_fast() -> bool:
     return bool(features.get("avx512f") or (features.get("avx2") and features.get("fma")))
 
 
-def space_for(itemsize: int, weights: Sequence[tuple[int, int]], slopes: Sequence[tuple[int, int]] = ()) -> int:
-    """Return how many numbers the panels of weights (k, n) take, and of the largest product Aᵀ B with (m, n)."""
+def space_for(itemsize: int, weights: Sequence[tuple[int, int]], slopes: Sequence[int] = ()) -> int:
+    """Return how many numbers the panels of weights (k, n) take, and of products Aᵀ B of so many columns."""
     wide = 2 * WIDTH // itemsize
     kept = sum(-(-n // wide) * wide * k for k, n in weights)
-    return kept + max((DEPTH * (m + n + 2 * wide) for m, n in slopes), default=0) + ROOM
+    return kept + max((DEPTH * (n + wide) for n in slopes), default=0) + ROOM
 
 
 @kernel(inner=True)
@@ -136,55 +134,22 @@ def add_packed_tn(a, b, c, space):
     """Add Aᵀ B to C, with A (k, m), B (k, n), C (m, n), room behind all three; ``space`` holds panels for a while."""
     k, m, n = a.shape[0], a.shape[1], b.shape[1]
     wide = 2 * WIDTH // c.itemsize
-    b_panels = space[DEPTH * (m + wide) :]
     for near in range(0, k, DEPTH):
         deep = min(DEPTH, k - near)
-        _pack_tall(a[near : near + deep], space)
-        _pack_wide(b[near : near + deep], b_panels)
+        _pack_rows(b[near : near + deep], space)
         for top in range(0, m, HEIGHT):
             for start in range(0, n, wide):
                 narrow = n - start <= wide // 2
-                for i in range(top, min(m, top + HEIGHT), TALL):
+                for i in range(top, min(m, top + HEIGHT), 6):
                     at, left = i * n + start, n - start
                     if narrow:
-                        NARROW_6(space, i * deep, 1, TALL, b_panels, start * deep, c, at, n, deep, m - i, left)
+                        NARROW_6(a, near * m + i, 1, m, space, start * deep, c, at, n, deep, m - i, left)
                     else:
-                        TILE_6(space, i * deep, 1, TALL, b_panels, start * deep, c, at, n, deep, m - i, left)
-
-
-@intrinsic
-def _copy_tall(typing_context, source, source_at, target, target_at):
-    """Copy ``TALL`` numbers: two at a time, for vectors that cross a cache line, or overlap, are stored slowly."""
-
-    def build(context, builder, signature, arguments):
-        data, _, out, _ = (
-            context.make_array(kind)(context, builder, one).data if i % 2 == 0 else None
-            for i, (kind, one) in enumerate(zip(signature.args, arguments, strict=True))
-        )
-        v = Vectors(context, builder, source.dtype, 2)
-        values = [v.load(data, builder.add(arguments[1], v.index(j))) for j in range(0, TALL, 2)]
-        for j, value in zip(range(0, TALL, 2), values, strict=True):
-            v.store(value, out, builder.add(arguments[3], v.index(j)))
-        return context.get_dummy_value()
-
-    return types.void(source, types.intp, target, types.intp), build
+                        TILE_6(a, near * m + i, 1, m, space, start * deep, c, at, n, deep, m - i, left)
 
 
 @kernel(inner=True)
-def _pack_tall(a, out):
-    """Write the panels of A (k, m), with room behind it, of ``TALL`` columns; what is beyond m does not matter."""
-    k, m = a.shape
-    for near in range(0, k, NEAR):
-        far = min(k, near + NEAR)
-        for start in range(0, m, TALL):
-            at = start * k + near * TALL
-            for place in range(near * m + start, far * m + start, m):
-                _copy_tall(a, place, out, at)
-                at += TALL
-
-
-@kernel(inner=True)
-def _pack_wide(b, out):
+def _pack_rows(b, out):
     """Write the panels of B (k, n), with room behind it; what is beyond column n does not matter."""
     (k, n), step, wide = b.shape, lanes(b), 2 * WIDTH // b.itemsize
     for near in range(0, k, NEAR):

@@ -9,16 +9,17 @@ says what it means::
         a = load(x, j)
         store(x, j, select(inside, tanh(a), a))
 
-A vector is as wide as the machine's widest register. The last one of a row reaches into the next row, so where that
-holds something it is written back as it was (``select``), and behind the last row of an array there is room for
-``ROOM`` numbers more. Places are those of the flat array.
+A vector has 32 bytes: wider ones would cross a cache line nearly every time. The last one of a row reaches into the
+next row, so where that holds something it is written back as it was (``select``), and behind the last row of an array
+there is room for ``ROOM`` numbers more: what two of the widest registers hold (``packed.py``). Places are those of the
+flat array.
 """
 
 import math
 import operator
 
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
@@ -29,7 +30,7 @@ from pellucid.parts.compiling import kernel
 __all__ = ["ROOM", "WIDTH", "first", "lanes", "load", "logistic", "same", "select", "store", "tanh", "with_room"]
 
 WIDTH = 32  # bytes of a vector
-ROOM = 32  # numbers behind an array that may be read and written back: two of the widest vectors
+ROOM = 32  # numbers behind an array that may be read and written back
 
 
 class Vector(types.Type):
