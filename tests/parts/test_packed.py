@@ -45,7 +45,7 @@ def test_packed_products_are_added_and_nothing_else_changes(shape, dtype):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((m, k)).astype(dtype), rng.standard_normal((k, n)).astype(dtype)
     (c, after_c), (d, after_d), (e, after_e) = (roomy(np.ones((m, n), dtype)) for _ in range(3))
-    space = np.full(packed.space_for(dtype().itemsize, [(k, n)], [(m, n)]), np.nan, dtype)
+    space = np.full(packed.space_for(dtype().itemsize, [(k, n)], [n]), np.nan, dtype)
     both_ways(a, roomy(b)[0], np.ascontiguousarray(b.T), c, d, roomy(np.ascontiguousarray(a.T))[0], e, space)
     expected, tolerance = 1 + a.astype(float) @ b, 1e-4 if dtype == np.float32 else 1e-12
     for found, behind in ((c, after_c), (d, after_d), (e, after_e)):
@@ -57,7 +57,7 @@ def test_a_row_that_is_not_finite_spoils_no_other():
     a, b = np.ones((9, 4), np.float32), np.ones((4, 19), np.float32)
     a[3] = np.inf
     c, behind = roomy(np.zeros((9, 19), np.float32))
-    space = np.empty(packed.space_for(4, [(4, 19)], [(9, 19)]), np.float32)
+    space = np.empty(packed.space_for(4, [(4, 19)], [19]), np.float32)
     turned = roomy(np.ascontiguousarray(a.T))[0]
     both_ways(a, roomy(b)[0], np.ascontiguousarray(b.T), c, roomy(c)[0], turned, roomy(c)[0], space)
     assert np.isinf(c[3]).all()
@@ -90,7 +90,7 @@ def test_nan_stays_nan():
 def test_registers_of_either_width_compute_the_same(width, tmp_path):
     """LLVM makes two registers of one that the machine does not have, so that any machine can say."""
     script = (
-        "import sys, pytest; from pellucid.parts.compiled import vectors; vectors.WIDTH = int(sys.argv[1]); "
+        "import sys, pytest; from pellucid.parts.compiled import packed; packed.WIDTH = int(sys.argv[1]); "
         "sys.exit(pytest.main(['-q', '-n', '0', '-p', 'no:cacheprovider', *sys.argv[2:]]))"
     )
     here = Path(__file__)

@@ -1,6 +1,9 @@
 """The convolutional task: LeNet at batch 100 on MNIST's images, beside torch as it comes and at its best.
 
 LeNet-5's sizes (LeCun et al. 1998), with ReLU and maxima: 6 of 5 x 5 (padding 2), pool, 16 of 5 x 5, pool, 120-84-10.
+
+The ``channels`` tasks ask whether the direct kernel is still the right one where there are many channels: one epoch of
+two convolutions on noise, beside the readable engine, which copies patches and leaves the product to BLAS, and torch's.
 """
 
 from collections.abc import Callable
@@ -15,6 +18,7 @@ from pellucid.bench.peers import has_torch, torch_lenet
 __all__ = ["TASKS"]
 
 ROWS, TEST_ROWS, BATCH = 6_000, 2_000, 100
+NOISE = 256  # images of the tasks of many channels
 
 
 def lenet_b100(setting: Setting) -> Comparison:
@@ -58,4 +62,50 @@ def lenet_b100(setting: Setting) -> Comparison:
     return Comparison(per, contenders, tuple(products))
 
 
-TASKS: dict[str, Task] = {"lenet-b100": lenet_b100}
+def channels(shape: tuple[int, int, int], layers: tuple[tuple[int, int], ...]) -> Task:
+    """Return the task of one epoch with these convolutions (channels, kernel) on images (C, H, W)."""
+
+    def task(setting: Setting) -> Comparison:
+        rng = np.random.default_rng(0)
+        X, y = rng.random((NOISE, *shape), dtype=np.float32), np.arange(NOISE) % 4
+
+        def contender(engine: str) -> Contender:
+            from pellucid.networks.cnn import CNNClassifier
+
+            def work(seed: int) -> Any:
+                return CNNClassifier(
+                    layers, (20,), batch_size=64, max_iter=1, tol=0, dtype="float32", engine=engine, random_state=seed
+                ).fit(X, y)
+
+            return Contender(work, lambda model: float(model.loss_))
+
+        contenders: dict[str, Callable[[], Contender]] = {
+            OURS: lambda: contender("compiled"),
+            "patches": lambda: contender("reference"),
+        }
+        if has_torch():
+            contenders["torch"] = lambda: contender("torch")
+        products: list[tuple[int, int, int, int]] = []
+        (depth, height, width), last = shape, layers[-1][0]
+        for out, kernel in layers:
+            inputs, area = depth * kernel**2, height * width
+            products += [(out, inputs, area, NOISE), (out, area, inputs, NOISE)]
+            if depth != shape[0]:  # nobody asks for the slopes of pixels
+                products.append((inputs, out, area, NOISE))
+            depth, height, width = out, height // 2, width // 2
+        flat, count = last * height * width, NOISE // 64
+        products += [(64, flat, 20, count), (flat, 64, 20, count), (64, 20, flat, count)]
+        text = ", ".join(f"{out} of {kernel} x {kernel}" for out, kernel in layers)
+        return Comparison(
+            f"1 epoch of {NOISE} images {shape}, {text}, batch 64, float32", contenders, tuple(products)
+        )  # fmt: skip
+
+    return task
+
+
+TASKS: dict[str, Task] = {
+    "lenet-b100": lenet_b100,
+    "channels-16-64-128": channels((16, 16, 16), ((64, 3), (128, 3))),
+    "channels-32-64-128-1x1": channels((32, 16, 16), ((64, 1), (128, 1))),
+    "channels-64-128-256": channels((64, 8, 8), ((128, 3), (256, 3))),
+}

@@ -111,8 +111,12 @@ def reading(hidden: int, tracker: int, batch: int) -> Task:
 
 def products(made: Any, hidden: int, tracker: int) -> tuple[tuple[int, int, int, int], ...]:
     """Return the products (m, k, n, count) of a plan: one a step each way, one a weight at the end."""
-    inputs, found = 2 * hidden + tracker, []
-    for starts, gates in ((made.reduce_start, 5 * hidden), (made.track_start, 4 * tracker)):
+    found = []
+    for starts, inputs, gates in (
+        (made.reduce_start, 2 * hidden + tracker, 5 * hidden),
+        (made.track_start, hidden + tracker, 4 * tracker),
+        (made.cover_start, hidden, 4 * tracker),
+    ):
         if len(starts) < 2 or not gates:
             continue
         for n in np.diff(starts):

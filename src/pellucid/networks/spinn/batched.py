@@ -26,10 +26,11 @@ __all__ = ["Plan", "encode", "plan"]
 class Plan:
     """Where each step finds its rows; B sentences, R reduces, S tracker steps.
 
-    ``leaves`` is V. ``reduce_start`` and ``track_start`` (steps + 1,) are where a step's rows begin; ``left``,
-    ``right`` (R,) the rows of its children, ``track_of`` (R,) the tracker's row beside it; ``buffer``, ``top``,
-    ``second`` (S,) the rows that the tracker sees; ``roots`` (B,) the rows of the sentences; ``row_of`` (S,)
-    the tracker's row of each transition, sentence after sentence.
+    ``leaves`` is V. ``reduce_start``, ``track_start`` and ``cover_start`` (steps + 1,) are where a step's rows begin;
+    ``left``, ``right`` (R,) the rows of its children, ``track_of`` (R,) the tracker's row beside it; ``buffer``,
+    ``top`` (S,) the rows that the tracker sees; ``covered`` (R,) those that a word comes to lie upon, which it sees as
+    the second of the stack; ``second`` (S,) which of these it is, from 1 on, or 0: none. ``roots`` (B,) are the rows
+    of the sentences; ``row_of`` (S,) the tracker's row of each transition, sentence after sentence.
     """
 
     leaves: int
@@ -41,6 +42,8 @@ class Plan:
     buffer: np.ndarray
     top: np.ndarray
     second: np.ndarray
+    cover_start: np.ndarray
+    covered: np.ndarray
     roots: np.ndarray
     row_of: np.ndarray
     transitions: list[np.ndarray]
@@ -50,7 +53,7 @@ class Plan:
         """The indices in the order in which the kernels take them."""
         return (
             self.reduce_start, self.left, self.right, self.track_of,
-            self.track_start, self.buffer, self.top, self.second,
+            self.track_start, self.buffer, self.top, self.second, self.cover_start, self.covered,
         )  # fmt: skip
 
 
@@ -105,14 +108,17 @@ def plan(
     given = [np.asarray(steps, np.uint8) for steps in transitions]
     if tracker:
         order, longest = np.argsort(-lengths, kind="stable"), int(2 * lengths.max() - 1)
-        reduce_start, track_start = np.empty(longest + 1, np.int64), np.empty(longest + 1, np.int64)
-        track_of = np.empty(count, np.int64)
+        reduce_start, track_start, cover_start = (np.empty(longest + 1, np.int64) for _ in range(3))
+        track_of, covered = np.empty(count, np.int64), np.empty(count, np.int64)
         buffer, top, second, row_of = (np.empty(len(flat), np.int64) for _ in range(4))
         by_step(
             flat, words, lengths, order, base, reduce_start, left, right, track_of, track_start, buffer, top, second,
-            roots, row_of,
+            cover_start, covered, roots, row_of,
         )  # fmt: skip
-        return Plan(leaves, reduce_start, left, right, track_of, track_start, buffer, top, second, roots, row_of, given)
+        return Plan(
+            leaves, reduce_start, left, right, track_of, track_start, buffer, top, second, cover_start, covered, roots,
+            row_of, given,
+        )  # fmt: skip
     level = np.zeros(count, np.int64)
     count = by_level(flat, words, lengths, base, left, right, level, roots, share)
     order = np.argsort(level[:count], kind="stable")
@@ -121,7 +127,9 @@ def plan(
     place[base + order] = base + np.arange(count)
     reduce_start = np.concatenate([[0], np.bincount(level[:count], minlength=1)[1:].cumsum()]).astype(np.int64)
     left, right = place[left[:count][order]], place[right[:count][order]]
-    return Plan(leaves, reduce_start, left, right, none, none, none, none, none, place[roots], none, given)
+    return Plan(
+        leaves, reduce_start, left, right, none, none, none, none, none, none, none, place[roots], none, given
+    )  # fmt: skip
 
 
 class _Encode(torch.autograd.Function):
@@ -132,32 +140,33 @@ class _Encode(torch.autograd.Function):
         ctx: Any, leaves: Tensor, W: Tensor, b: Tensor, V: Tensor, d: Tensor, made: Plan, wanted: np.ndarray,
         mult: bool, all_e: bool,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        H, T, R, S, base = W.shape[1] // 5, d.shape[0] // 4, made.left.size, made.buffer.size, 1 + made.leaves
-        shapes = [
-            (base + R, H), (base + R, H), (base if T else 0, 4 * T), (S, T), (S, T),
-            (R, W.shape[0]), (R, 5 * H), (S, 2 * H + T if T else 0), (S, 4 * T),
-        ]  # fmt: skip
+        H, T, R, S, N = W.shape[1] // 5, d.shape[0] // 4, made.left.size, made.buffer.size, made.covered.size
+        base, is_compiled = 1 + made.leaves, _is_compiled(leaves)
+        seen = (1 if is_compiled else 2) * H + T if T else 0  # torch operations multiply both states at every step
+        states = [(base + R, H), (base + R, H), (base if T else 0, 4 * T), (1 + N if T else 0, 4 * T), (S, T), (S, T)]
+        kept = [(R, W.shape[0]), (R, 5 * H), (S, seen), (S, 4 * T), (N, H)]
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(W, b, V, d)
-        if _is_compiled(leaves):
+        if is_compiled:
             from pellucid.parts.compiled.shift_reduce import forward
 
             table = _memory(leaves)
-            space, *arrays = _workspace([_space(table.dtype, (W, V)), *shapes], table.dtype)
-            h, c, P, e, m, X, Z, Y, G = arrays
-            forward(*(*made.indices, table, h, c, P, e, m, *map(_memory, (W, b, V, d)), X, Z, Y, G, mult, space))
+            space, *arrays = _workspace([_space(table.dtype, (W, V)), *states, *kept], table.dtype)
+            h, c, P, Q, e, m, X, Z, Y, G, C = arrays
+            weights = map(_memory, (W, b, V, d))
+            forward(*(*made.indices, table, h, c, P, Q, e, m, *weights, X, Z, Y, G, C, mult, space))
             out, seen = torch.from_numpy(h[wanted]), torch.from_numpy(e.copy() if all_e else e[:0])
             if not any(ctx.needs_input_grad):
                 _give_back(h)
         else:
             from pellucid.networks.spinn.stepwise import forward as torch_forward
 
-            h, c, P, e, m, X, Z, Y, G = (leaves.new_empty(shape) for shape in shapes)
+            h, c, P, _, e, m, X, Z, Y, G, C = (leaves.new_empty(shape) for shape in (*states, *kept))
             h[0], c[0] = 0, 0
             h[1:base], c[1:base] = leaves[:, :H], leaves[:, H:]
             torch_forward(made, h, c, P, e, m, W, b, V, d, X, Z, Y, G, mult)
             out, seen = h[torch.from_numpy(wanted).to(h.device)], e.clone() if all_e else e[:0]
-        ctx.kept, ctx.made, ctx.wanted, ctx.mult = (h, c, e, m, X, Z, Y, G), made, wanted, mult
+        ctx.kept, ctx.made, ctx.wanted, ctx.mult = (h, c, e, m, X, Z, Y, G, C), made, wanted, mult
         return out, seen
 
     @staticmethod
@@ -165,26 +174,30 @@ class _Encode(torch.autograd.Function):
     def backward(ctx: Any, d_out: Tensor | None, d_e: Tensor | None) -> tuple[Tensor | None, ...]:
         if ctx.kept is None:
             raise InvalidArgumentError("the gradient can be taken once a forward pass; call encode again")
-        (h, c, e, m, X, Z, Y, G), ctx.kept = ctx.kept, None
+        (h, c, e, m, X, Z, Y, G, C), ctx.kept = ctx.kept, None
         W, b, V, d = ctx.saved_tensors
         made, base, H, T = ctx.made, 1 + ctx.made.leaves, h.shape[1], e.shape[1]
-        rows, steps = (int(np.diff(start).max(initial=0)) for start in (made.reduce_start, made.track_start))
+        rows, steps, covers = (
+            int(np.diff(start).max(initial=0)) for start in (made.reduce_start, made.track_start, made.cover_start)
+        )
         shapes = [
-            h.shape, c.shape, e.shape, m.shape, (base if T else 0, 4 * T), (rows, X.shape[1]), (steps, Y.shape[1])
+            h.shape, c.shape, e.shape, m.shape, (base if T else 0, 4 * T), (1 + len(C) if T else 0, 4 * T),
+            (rows, X.shape[1]), (steps, Y.shape[1]), (covers, H),
         ]  # fmt: skip
         results = [W.shape, b.shape, V.shape, d.shape, (made.leaves, 2 * H)]
         if isinstance(h, np.ndarray):
             from pellucid.parts.compiled.shift_reduce import backward
 
             space, *scratch = _workspace(
-                [_space(h.dtype, (W.T, V[H:].T, V[:H].T), ((X, Z), (h, G), (Y, G))), *shapes], h.dtype
+                [_space(h.dtype, (W.T, V[2 * H :].T, V[H : 2 * H].T, V[:H].T), (Z, G)), *shapes],
+                h.dtype,
             )
             gradients = [_array(shape, h.dtype) for shape in results]
-            for array in (*scratch[:5], *gradients[:4]):
+            for array in (*scratch[:6], *gradients[:4]):
                 array.fill(0)
             wanted = ctx.wanted[: 0 if d_out is None else None]
             outside = [np.empty((0, n), h.dtype) if one is None else _memory(one) for one, n in ((d_out, H), (d_e, T))]
-            given = (h, c, e, m, _memory(W), _memory(V), X, Z, Y, G, wanted, *outside)
+            given = (h, c, e, m, _memory(W), _memory(V), X, Z, Y, G, C, wanted, *outside)
             backward(*(*made.indices, *given, *scratch, *gradients, ctx.mult, space))
             _give_back(h)
             _give_back(space)
@@ -192,7 +205,7 @@ class _Encode(torch.autograd.Function):
             return d_leaves, dW, db, dV, dd, None, None, None, None
         from pellucid.networks.spinn.stepwise import backward as torch_backward
 
-        dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, _ = (h.new_zeros(shape) for shape in shapes + results)
+        dh, dc, de, dm, dP, _, dX, dY, _, dW, db, dV, dd, _ = (h.new_zeros(shape) for shape in shapes + results)
         if d_out is not None:
             dh.index_add_(0, torch.from_numpy(ctx.wanted).to(h.device), d_out)
         if d_e is not None:
@@ -243,14 +256,13 @@ def _array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return np.empty(prod(shape) + ROOM, dtype)[: prod(shape)].reshape(shape)
 
 
-def _space(dtype: Any, weights: Sequence[Tensor], products: Sequence[tuple[np.ndarray, np.ndarray]] = ()) -> tuple[int]:
-    """Return how many numbers the kernels need to lay out weights, and the factors of slopes; 0: BLAS multiplies."""
+def _space(dtype: Any, weights: Sequence[Tensor], slopes: Sequence[np.ndarray] = ()) -> tuple[int]:
+    """Return how many numbers the kernels need to lay out weights, and the slopes of sums; 0: BLAS multiplies."""
     from pellucid.parts.compiled.packed import is_fast, space_for
 
     if not is_fast():
         return (0,)
-    sizes, pairs = [one.shape for one in weights], [(a.shape[1], d.shape[1]) for a, d in products]
-    return (space_for(dtype.itemsize, sizes, pairs),)
+    return (space_for(dtype.itemsize, [one.shape for one in weights], [one.shape[1] for one in slopes]),)
 
 
 def _memory(tensor: Tensor) -> np.ndarray:

@@ -27,15 +27,15 @@ def parse(cell: Cell, leaves: Tensor, tokens: Sequence[np.ndarray]) -> Encoded:
         _memory(tensor.cpu()) for tensor in (leaves, cell.W, cell.b, cell.V, cell.d, cell.U, cell.u)
     )
     shapes = [
-        (base + R, H), (base + R, H), (base, 4 * T), (2 * B, T), (2 * B, T),
-        (B, len(W)), (B, 5 * H), (2 * B, 2 * H + T), (2 * B, 4 * T),
+        (base + R, H), (base + R, H), (base, 4 * T), (1 + R, 4 * T), (2 * B, T), (2 * B, T),
+        (B, len(W)), (B, 5 * H), (2 * B, H + T), (2 * B, 4 * T), (R, H),
     ]  # fmt: skip
     space, *arrays = _workspace([_space(table.dtype, (cell.W, cell.V)), *shapes], table.dtype)
-    h, c, P, e, m, X, Z, Y, G = arrays
+    h, c, P, Q, e, m, X, Z, Y, G, C = arrays
     taken, roots = np.empty((B, 2 * int(lengths.max()) - 1), np.uint8), np.empty(B, np.int64)
     compiled(
-        words, (lengths.cumsum() - lengths)[order], lengths[order], table, h, c, P, e, m, W, b, V, d,
-        U[:, 1] - U[:, 0], u[1] - u[0], X, Z, Y, G, taken, roots, cell.multiply, space,
+        words, (lengths.cumsum() - lengths)[order], lengths[order], table, h, c, P, Q, e, m, W, b, V, d,
+        U[:, 1] - U[:, 0], u[1] - u[0], X, Z, Y, G, C, taken, roots, cell.multiply, space,
     )  # fmt: skip
     back = np.argsort(order)
     transitions = [taken[row, : 2 * n - 1] for row, n in zip(back.tolist(), lengths.tolist(), strict=True)]

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +13,8 @@ __all__ = ["backward", "forward"]
 
 
 def _indices(made: "Plan", device: Any) -> list[Tensor]:
-    found = (made.left, made.right, made.track_of, made.buffer, made.top, made.second)
+    second = np.concatenate([[0], made.covered])[made.second]
+    found = (made.left, made.right, made.track_of, made.buffer, made.top, second)
     return [torch.from_numpy(index).to(device) for index in found]
 
 

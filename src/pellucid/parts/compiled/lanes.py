@@ -40,6 +40,14 @@ class Vectors:
         pointer = self.builder.bitcast(self.builder.gep(data, [place]), self.type.as_pointer())
         self.builder.store(value, pointer, align=self.align)
 
+    def ask(self, data, place):
+        """Ask for the memory at ``place``, which will be read and written soon."""
+        pointer = self.builder.bitcast(self.builder.gep(data, [place]), self.ir.IntType(8).as_pointer())
+        kind, number = self.ir.VoidType(), self.ir.IntType(32)
+        shape = self.ir.FunctionType(kind, [pointer.type, number, number, number])
+        function = cgutils.get_or_insert_function(self.builder.module, shape, "llvm.prefetch.p0i8")
+        self.builder.call(function, [pointer, number(1), number(3), number(1)])
+
     def same(self, value):
         """Return a number in all lanes."""
         undefined, zero = self.ir.Constant(self.type, self.ir.Undefined), self.ir.IntType(32)(0)

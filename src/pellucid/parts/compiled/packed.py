@@ -19,14 +19,14 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pellucid.parts.compiled.lanes import Vectors
-from pellucid.parts.compiled.vectors import ROOM, WIDTH, load, store
+from pellucid.parts.compiled.vectors import ROOM, lanes, load, store
 from pellucid.parts.compiling import kernel
 
 __all__ = ["add_packed", "add_packed_tn", "is_fast", "pack", "pack_turned", "panel_size", "space_for"]
 
+WIDTH = 64 if binding.get_host_cpu_features().get("avx512f") else 32  # bytes of a register
 DEPTH = 256  # k at a time: a panel's part, 16 kB or 32 kB, stays in the first-level cache for all rows
-HEIGHT = 48  # rows at a time, whose part of A stays in the second-level cache for all panels
-
+HEIGHT = 192  # rows at a time, whose part of A stays in the second-level cache for all panels
 NEAR = 16  # rows that are packed at a time: both they and the parts of panels that they make lie side by side
 
 
@@ -37,11 +37,11 @@ def is_fast() -> bool:
     return bool(features.get("avx512f") or (features.get("avx2") and features.get("fma")))
 
 
-def space_for(itemsize: int, weights: Sequence[tuple[int, int]], slopes: Sequence[tuple[int, int]] = ()) -> int:
-    """Return how many numbers the panels of weights (k, n) take, and of the largest product Aᵀ B with (m, n)."""
+def space_for(itemsize: int, weights: Sequence[tuple[int, int]], slopes: Sequence[int] = ()) -> int:
+    """Return how many numbers the panels of weights (k, n) take, and of products Aᵀ B of so many columns."""
     wide = 2 * WIDTH // itemsize
     kept = sum(-(-n // wide) * wide * k for k, n in weights)
-    return kept + max((DEPTH * (m + n + 2 * wide) for m, n in slopes), default=0) + ROOM
+    return kept + max((DEPTH * (n + wide) for n in slopes), default=0) + ROOM
 
 
 @kernel(inner=True)
@@ -51,8 +51,8 @@ def panel_size(array, k, n):
     return (n + wide - 1) // wide * wide * k
 
 
-def _tile(rows):
-    """Return a function that adds to a tile of C (rows, two vectors).
+def _tile(rows, vectors):
+    """Return a function that adds to a tile of C (rows, so many of a panel's two vectors).
 
     Its arguments: A, where, from row to row, from k to k; the panel and where; C, where, from row to row; k; the rows
     and columns that there are.
@@ -74,24 +74,27 @@ def _tile(rows):
                 row = builder.select(builder.icmp_signed("<", v.index(i), last), v.index(i), last)
                 starts.append(builder.add(a_at, builder.mul(row, a_row)))
                 at = builder.add(c_at, builder.mul(row, c_row))
-                places.append([at, builder.add(at, v.index(v.lanes))])
-            sums = v.variables([v.load(c_data, place) for row in places for place in row])
+                places.append([builder.add(at, v.index(j * v.lanes)) for j in range(vectors)])
+            for row in places:  # C is needed at the end: it is asked for while the sums run
+                v.ask(c_data, row[0])
+            sums = v.variables([v.constant(0)] * (vectors * rows))
             with cgutils.for_range(builder, k) as loop:
                 at = v.moved(b_at, loop.index, v.index(2 * v.lanes))
-                weights = [v.load(b_data, at), v.load(b_data, builder.add(at, v.index(v.lanes)))]
+                weights = [v.load(b_data, builder.add(at, v.index(j * v.lanes))) for j in range(vectors)]
                 shift = builder.mul(loop.index, a_step)
                 for i in range(rows):
                     seen = v.same(builder.load(builder.gep(a_data, [builder.add(starts[i], shift)])))
-                    for j in range(2):
-                        total = sums[2 * i + j]
+                    for j in range(vectors):
+                        total = sums[vectors * i + j]
                         builder.store(v.add_product(builder.load(total), seen, weights[j]), total)
             indices = Vectors(context, builder, types.int64, v.lanes)
-            order = [ir.Constant(indices.type, list(range(j * v.lanes, (j + 1) * v.lanes))) for j in range(2)]
+            order = [ir.Constant(indices.type, list(range(j * v.lanes, (j + 1) * v.lanes))) for j in range(vectors)]
             inside = [builder.icmp_signed("<", one, indices.same(width)) for one in order]
-            for i in range(rows):
-                for j in range(2):
-                    found = builder.select(inside[j], builder.load(sums[2 * i + j]), v.load(c_data, places[i][j]))
-                    v.store(found, c_data, places[i][j])
+            places = [place for row in places for place in row]
+            before = [v.load(c_data, place) for place in places]  # all of them first: a row may stand there twice
+            for i, place in enumerate(places):
+                after = builder.fadd(before[i], builder.load(sums[i]))
+                v.store(builder.select(inside[i % vectors], after, before[i]), c_data, place)
             return context.get_dummy_value()
 
         arguments = (a, number, number, number, b, number, c, number, number, number, number, number)
@@ -100,10 +103,10 @@ def _tile(rows):
     return add_tile
 
 
-TILE_6, TILE_4 = _tile(6), _tile(4)
+TILE_6, TILE_4, NARROW_6, NARROW_4 = _tile(6, 2), _tile(4, 2), _tile(6, 1), _tile(4, 1)
 
 
-@kernel(inner=True)
+@kernel(inner=True, apart=True)
 def add_packed(a, packed, c, m, k, n):
     """Add A B to C, with A (m, k), C (m, n) and the panels of B (k, n)."""
     wide = 2 * WIDTH // c.itemsize
@@ -111,64 +114,65 @@ def add_packed(a, packed, c, m, k, n):
         end = min(m, top + HEIGHT)
         for near in range(0, k, DEPTH):
             for start in range(0, n, wide):
-                deep, at, i = min(DEPTH, k - near), start * k + near * wide, top
+                deep, at, i, narrow = min(DEPTH, k - near), start * k + near * wide, top, n - start <= wide // 2
                 while i < end:
-                    rest = end - i
-                    if rest > 8 or 5 <= rest <= 6:  # 7 and 8 are twice 4
-                        TILE_6(a, i * k + near, k, 1, packed, at, c, i * n + start, n, deep, rest, n - start)
-                        i += 6
+                    rest, left = end - i, n - start
+                    six = rest > 8 or 5 <= rest <= 6  # 7 and 8 are twice 4
+                    if six and narrow:
+                        NARROW_6(a, i * k + near, k, 1, packed, at, c, i * n + start, n, deep, rest, left)
+                    elif six:
+                        TILE_6(a, i * k + near, k, 1, packed, at, c, i * n + start, n, deep, rest, left)
+                    elif narrow:
+                        NARROW_4(a, i * k + near, k, 1, packed, at, c, i * n + start, n, deep, rest, left)
                     else:
-                        TILE_4(a, i * k + near, k, 1, packed, at, c, i * n + start, n, deep, rest, n - start)
-                        i += 4
+                        TILE_4(a, i * k + near, k, 1, packed, at, c, i * n + start, n, deep, rest, left)
+                    i += 6 if six else 4
 
 
-@kernel(inner=True)
+@kernel(inner=True, apart=True)
 def add_packed_tn(a, b, c, space):
     """Add Aᵀ B to C, with A (k, m), B (k, n), C (m, n), room behind all three; ``space`` holds panels for a while."""
     k, m, n = a.shape[0], a.shape[1], b.shape[1]
     wide = 2 * WIDTH // c.itemsize
-    b_panels = space[DEPTH * (m + wide) :]
     for near in range(0, k, DEPTH):
         deep = min(DEPTH, k - near)
-        _pack_rows(a[near : near + deep], space, 6)
-        _pack_rows(b[near : near + deep], b_panels, wide)
+        _pack_rows(b[near : near + deep], space)
         for top in range(0, m, HEIGHT):
             for start in range(0, n, wide):
+                narrow = n - start <= wide // 2
                 for i in range(top, min(m, top + HEIGHT), 6):
-                    TILE_6(space, i * deep, 1, 6, b_panels, start * deep, c, i * n + start, n, deep, m - i, n - start)
+                    at, left = i * n + start, n - start
+                    if narrow:
+                        NARROW_6(a, near * m + i, 1, m, space, start * deep, c, at, n, deep, m - i, left)
+                    else:
+                        TILE_6(a, near * m + i, 1, m, space, start * deep, c, at, n, deep, m - i, left)
 
 
 @kernel(inner=True)
-def _pack_rows(b, out, wide):
-    """Write the panels of B (k, n), with room behind it; what stands beyond column n does not matter."""
-    (k, n), step = b.shape, WIDTH // b.itemsize
-    last = max(0, k - (wide + step - 1) // wide)  # from this row on a vector would reach into the next panel
-    for near in range(0, last, NEAR):
-        far = min(last, near + NEAR)
+def _pack_rows(b, out):
+    """Write the panels of B (k, n), with room behind it; what is beyond column n does not matter."""
+    (k, n), step, wide = b.shape, lanes(b), 2 * WIDTH // b.itemsize
+    for near in range(0, k, NEAR):
+        far = min(k, near + NEAR)
         for start in range(0, n, wide):
             at = start * k + near * wide
             for place in range(near * n + start, far * n + start, n):
-                for j in range(0, wide, step):  # what is beyond the panel's row is written over by the next
+                for j in range(0, wide, step):
                     store(out, at + j, load(b, place + j))
                 at += wide
-    for start in range(0, n, wide):
-        for p in range(last, k):
-            for j in range(min(wide, n - start)):
-                out[start * k + p * wide + j] = b[p, start + j]
 
 
 @kernel(inner=True)
 def pack(b, out):
     """Write the panels of B (k, n)."""
-    (k, n), step = b.shape, WIDTH // b.itemsize
-    wide = 2 * step
+    (k, n), step, wide = b.shape, lanes(b), 2 * WIDTH // b.itemsize
     for near in range(0, k, NEAR):
         far = min(k, near + NEAR)
         for start in range(0, n - wide + 1, wide):
             at = start * k + near * wide
             for place in range(near * n + start, far * n + start, n):
-                store(out, at, load(b, place))
-                store(out, at + step, load(b, place + step))
+                for j in range(0, wide, step):
+                    store(out, at + j, load(b, place + j))
                 at += wide
     start = n // wide * wide
     if start < n:

@@ -13,7 +13,7 @@ import numpy as np
 
 from pellucid.parts.compiled.packed import add_packed, add_packed_tn, pack, pack_turned, panel_size
 from pellucid.parts.compiled.product import add_product, add_product_nt, add_product_tn
-from pellucid.parts.compiled.vectors import ROOM, first, lanes, load, logistic, same, select, store, tanh
+from pellucid.parts.compiled.vectors import ROOM, first, lanes, load, logistic, same, select, store, tanh, with_room
 from pellucid.parts.compiling import kernel
 
 __all__ = ["backward", "forward", "parse"]
@@ -83,11 +83,18 @@ def _place(source, source_at, target, target_at, size):
 
 
 @kernel(inner=True)
-def _clear(target, size):
+def _place_sum(x, x_at, y, y_at, target, target_at, size):
+    """Write the sum of two rows; beyond its end is spoilt."""
+    for j in range(0, size, lanes(target)):
+        store(target, target_at + j, load(x, x_at + j) + load(y, y_at + j))
+
+
+@kernel(inner=True)
+def _clear(target, target_at, size):
     """Write zeros; beyond the end is spoilt."""
     zero = same(target, 0)
     for j in range(0, size, lanes(target)):
-        store(target, j, zero)
+        store(target, target_at + j, zero)
 
 
 @kernel(inner=True)
@@ -147,7 +154,18 @@ def _reduce(start, stop, base, left, right, track_of, h, c, e, W, packed, b, X, 
 
 
 @kernel(inner=True)
-def _track(start, stop, before, buffer, top, second, P, h, e, m, V, packed, Y, G):
+def _own_weights(V, H):
+    """Return the tracker's weights (H + T, 4T) of what is new at every step: the top of the stack and itself."""
+    own = with_room(max(0, V.shape[0] - 2 * H), V.shape[1], V)
+    for k in range(own.shape[0]):
+        source = H + k if k < H else 2 * H + k
+        for j in range(V.shape[1]):
+            own[k, j] = V[source, j]
+    return own
+
+
+@kernel(inner=True)
+def _track(start, stop, before, buffer, top, second, P, Q, h, e, m, own, packed, Y, G):
     """Do the tracker's rows start ... stop - 1; ``before`` is where the step before starts, or -1."""
     H, T, K, wide = h.shape[1], e.shape[1], Y.shape[1], lanes(h)
     remembered = T if before >= 0 else 0
@@ -155,11 +173,10 @@ def _track(start, stop, before, buffer, top, second, P, h, e, m, V, packed, Y, G
     for s in range(start, stop):
         y, past = s * K, max(before, 0) + s - start
         _place(h, top[s] * H, Y, y, H)
-        _place(h, second[s] * H, Y, y + H, H)
         for j in range(0, T, wide):
-            store(Y, y + 2 * H + j, select(first(e, remembered - j), load(e, past * T + j), zero))
-        _place(P, buffer[s] * 4 * T, G, s * 4 * T, 4 * T)
-    _multiply(Y[start:stop], V[H:], packed, G[start:stop])
+            store(Y, y + H + j, select(first(e, remembered - j), load(e, past * T + j), zero))
+        _place_sum(P, buffer[s] * 4 * T, Q, second[s] * 4 * T, G, s * 4 * T, 4 * T)
+    _multiply(Y[start:stop], own, packed, G[start:stop])
     for s in range(start, stop):
         z, past = s * 4 * T, (max(before, 0) + s - start) * T
         for j in range(z, z + T, wide):
@@ -173,6 +190,17 @@ def _track(start, stop, before, buffer, top, second, P, h, e, m, V, packed, Y, G
             memory = g * i + f * select(first(m, remembered - at), load(m, past + at), zero)
             store(m, s * T + at, memory)
             store(e, s * T + at, o * tanh(memory))
+
+
+@kernel(inner=True)
+def _cover(start, stop, covered, h, V, packed, C, Q):
+    """Write what the tracker's gates get from states that a word comes to lie upon: C (N, H) these, Q (1 + N, 4T)."""
+    H, gates = h.shape[1], Q.shape[1]
+    if stop > start:
+        for n in range(start, stop):
+            _place(h, covered[n] * H, C, n * H, H)
+        _clear(Q, (1 + start) * gates, (stop - start) * gates)
+        _multiply(C[start:stop], V[2 * H : 3 * H], packed, Q[1 + start : 1 + stop])
 
 
 @kernel(inner=True)
@@ -198,23 +226,30 @@ def _set_leaves(leaves, h, c):
 
 @kernel()
 def forward(
-    reduce_start, left, right, track_of, track_start, buffer, top, second,
-    leaves, h, c, P, e, m, W, b, V, d, X, Z, Y, G, multiply, space,
+    reduce_start, left, right, track_of, track_start, buffer, top, second, cover_start, covered,
+    leaves, h, c, P, Q, e, m, W, b, V, d, X, Z, Y, G, C, multiply, space,
 ):  # fmt: skip
-    """Fill h, c from the leaves (V, 2H) on, and the tracker's e, m (S, T); P (1 + V, 4T) is scratch.
+    """Fill h, c from the leaves (V, 2H) on, and the tracker's e, m (S, T); P (1 + V, 4T) and Q (1 + N, 4T) are scratch.
 
     ``space`` is for the panels of the weights (``packed.py``); where there is none BLAS multiplies.
     """
     base, H, T, b = h.shape[0] - left.size, h.shape[1], e.shape[1], _with_room(b)
     _set_leaves(leaves, h, c)
     W_packed, space = _packed(W, space)
-    V_packed, space = _packed(V[H:], space)
+    own = _own_weights(V, H)
+    own_packed, space = _packed(own, space)
+    V_packed, space = _packed(V[2 * H : 3 * H], space)
     if T:
         _see_buffer(h, base, V, d, P, space)
+        _clear(Q, 0, 4 * T)
     for step in range(reduce_start.size - 1):
         if T:
             before = track_start[step - 1] if step else -1
-            _track(track_start[step], track_start[step + 1], before, buffer, top, second, P, h, e, m, V, V_packed, Y, G)
+            _track(
+                track_start[step], track_start[step + 1], before, buffer, top, second, P, Q, h, e, m, own, own_packed,
+                Y, G,
+            )  # fmt: skip
+            _cover(cover_start[step], cover_start[step + 1], covered, h, V, V_packed, C, Q)
         start, stop = reduce_start[step], reduce_start[step + 1]
         if stop > start:
             _reduce(start, stop, base, left, right, track_of, h, c, e, W, W_packed, b, X, Z, multiply)
@@ -244,7 +279,7 @@ def _reduce_back(start, stop, base, left, right, track_of, h, c, e, W, packed, Z
             store(Z, j + 2 * H, select(inside, d * load(c, left_at + at) * f_left * (one - f_left), f_left))
             store(Z, j + 3 * H, select(inside, d * load(c, right_at + at) * f_right * (one - f_right), f_right))
             store(Z, j + 4 * H, select(inside, slope * t * o * (one - o), o))
-    _clear(dX, (stop - start) * K)
+    _clear(dX, 0, (stop - start) * K)
     _multiply_turned(Z[start:stop], W, packed, dX[: stop - start])
     for r in range(start, stop):
         x, left_at, right_at = (r - start) * K, left[r] * H, right[r] * H
@@ -259,7 +294,7 @@ def _reduce_back(start, stop, base, left, right, track_of, h, c, e, W, packed, Z
 
 
 @kernel(inner=True)
-def _track_back(start, stop, before, buffer, top, second, m, V, packed, G, dh, dP, de, dm, dY, dd):
+def _track_back(start, stop, before, buffer, top, second, m, own, packed, G, dh, dP, dQ, de, dm, dY, dd):
     H, T, K, wide = dh.shape[1], m.shape[1], dY.shape[1], lanes(m)
     remembered = T if before >= 0 else 0
     one, zero = same(m, 1), same(m, 0)
@@ -277,27 +312,37 @@ def _track_back(start, stop, before, buffer, top, second, m, V, packed, G, dh, d
             store(G, j + T, select(inside, d * g * i * (one - i), i))
             store(G, j + 2 * T, select(inside, d * memory * f * (one - f), f))
             store(G, j + 3 * T, select(inside, slope * t * o * (one - o), o))
-    _clear(dY, (stop - start) * K)
-    _multiply_turned(G[start:stop], V[H:], packed, dY[: stop - start])
+    _clear(dY, 0, (stop - start) * K)
+    _multiply_turned(G[start:stop], own, packed, dY[: stop - start])
     for s in range(start, stop):
         y = (s - start) * K
         _add(G, s * 4 * T, dP, buffer[s] * 4 * T, 4 * T)
+        _add(G, s * 4 * T, dQ, second[s] * 4 * T, 4 * T)
         _add(G, s * 4 * T, dd, 0, 4 * T)
         _add(dY, y, dh, top[s] * H, H)
-        _add(dY, y + H, dh, second[s] * H, H)
         if before >= 0:
-            _add(dY, y + 2 * H, de, (before + s - start) * T, T)
+            _add(dY, y + H, de, (before + s - start) * T, T)
+
+
+@kernel(inner=True)
+def _cover_back(start, stop, covered, V, packed, dQ, dC, dh):
+    H = dh.shape[1]
+    if stop > start:
+        _clear(dC, 0, (stop - start) * H)
+        _multiply_turned(dQ[1 + start : 1 + stop], V[2 * H : 3 * H], packed, dC[: stop - start])
+        for n in range(start, stop):
+            _add(dC, (n - start) * H, dh, covered[n] * H, H)
 
 
 @kernel()
 def backward(
-    reduce_start, left, right, track_of, track_start, buffer, top, second,
-    h, c, e, m, W, V, X, Z, Y, G, wanted, d_wanted, d_e, dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, d_leaves,
-    multiply, space,
+    reduce_start, left, right, track_of, track_start, buffer, top, second, cover_start, covered,
+    h, c, e, m, W, V, X, Z, Y, G, C, wanted, d_wanted, d_e, dh, dc, de, dm, dP, dQ, dX, dY, dC,
+    dW, db, dV, dd, d_leaves, multiply, space,
 ):  # fmt: skip
     """Turn the gradients of h's ``wanted`` rows and of e, (S, T) or of no rows, into those of leaves and weights.
 
-    Z and G are spent; dX and dY are scratch for one step; all other gradients come as zeros.
+    Z and G are spent; dX, dY and dC are scratch for one step; all other gradients come as zeros.
     """
     base, H, T = h.shape[0] - left.size, h.shape[1], e.shape[1]
     for k in range(wanted.size):
@@ -307,7 +352,9 @@ def backward(
         for j in range(T):
             de[s, j] = d_e[s, j]
     W_packed, space = _packed_turned(W, space)
-    V_packed, space = _packed_turned(V[H:], space)
+    own = _own_weights(V, H)
+    own_packed, space = _packed_turned(own, space)
+    V_packed, space = _packed_turned(V[2 * H : 3 * H], space)
     for step in range(reduce_start.size - 2, -1, -1):
         start, stop = reduce_start[step], reduce_start[step + 1]
         if stop > start:
@@ -315,12 +362,16 @@ def backward(
                 start, stop, base, left, right, track_of, h, c, e, W, W_packed, Z, dh, dc, de, dX, db, multiply
             )
         if T:
+            _cover_back(cover_start[step], cover_start[step + 1], covered, V, V_packed, dQ, dC, dh)
             before, start, stop = track_start[step - 1] if step else -1, track_start[step], track_start[step + 1]
-            _track_back(start, stop, before, buffer, top, second, m, V, V_packed, G, dh, dP, de, dm, dY, dd)
+            _track_back(start, stop, before, buffer, top, second, m, own, own_packed, G, dh, dP, dQ, de, dm, dY, dd)
     _slopes(X, Z, dW, space)
     if T:
         _slopes(h[:base], dP, dV[:H], space)
-        _slopes(Y, G, dV[H:], space)
+        _slopes(C, dQ[1:], dV[2 * H : 3 * H], space)
+        own.fill(0)
+        _slopes(Y, G, own, space)
+        dV[H : 2 * H], dV[3 * H :] = own[:H], own[H:]
         _multiply_turned(dP, V[:H], _packed_turned(V[:H], space)[0], dh[:base])
     for v in range(d_leaves.shape[0]):
         for j in range(H):
@@ -329,22 +380,28 @@ def backward(
 
 @kernel()
 def parse(
-    words, starts, lengths, leaves, h, c, P, e, m, W, b, V, d, choice, bias, X, Z, Y, G, taken, roots, multiply, space
-):
+    words, starts, lengths, leaves, h, c, P, Q, e, m, W, b, V, d, choice, bias, X, Z, Y, G, C, taken, roots, multiply,
+    space,
+):  # fmt: skip
     """Read sentences by the cell's own transitions, all at once; they come longest first.
 
     The words of sentence k, rows of the leaves, are words[starts[k] : starts[k] + lengths[k]]; e choice + bias is what
     speaks for REDUCE. taken (B, 2n - 1) and roots (B,) are written. The order of the reduces, and so of the rows of h,
     is that of the steps; X and Z have room for those of one step, e, m, Y and G for two steps of the tracker.
     """
-    B, T, rows, b = lengths.size, e.shape[1], 1 + leaves.shape[0], _with_room(b)
+    B, H, T, rows, b = lengths.size, h.shape[1], e.shape[1], 1 + leaves.shape[0], _with_room(b)
     W_packed, space = _packed(W, space)
-    V_packed, space = _packed(V[h.shape[1] :], space)
+    own = _own_weights(V, H)
+    own_packed, space = _packed(own, space)
+    V_packed, space = _packed(V[2 * H : 3 * H], space)
     _set_leaves(leaves, h, c)
     _see_buffer(h, rows, V, d, P, space)
+    _clear(Q, 0, 4 * T)
     left, right, track_of = np.empty(B, np.int64), np.empty(B, np.int64), np.empty(B, np.int64)
     buffer, top, second = np.empty(2 * B, np.int64), np.empty(2 * B, np.int64), np.empty(2 * B, np.int64)
     stack, depth, read = np.empty((B, lengths[0]), np.int64), np.zeros(B, np.int64), np.zeros(B, np.int64)
+    below = np.zeros((B, lengths[0] + 1), np.int64)  # the row of Q of each place of a stack
+    covered, covers = np.empty(C.shape[0], np.int64), 0
     active, before = B, -1
     for step in range(2 * lengths[0] - 1):
         while step >= 2 * lengths[active - 1] - 1:
@@ -354,24 +411,29 @@ def parse(
         for k in range(active):
             buffer[start + k] = 1 + words[starts[k] + read[k]] if read[k] < lengths[k] else 0
             top[start + k] = stack[k, depth[k] - 1] if depth[k] > 0 else 0
-            second[start + k] = stack[k, depth[k] - 2] if depth[k] > 1 else 0
-        _track(start, start + active, before, buffer, top, second, P, h, e, m, V, V_packed, Y, G)
-        before, count = start, 0
+            second[start + k] = below[k, depth[k] - 2] if depth[k] > 1 else 0
+        _track(start, start + active, before, buffer, top, second, P, Q, h, e, m, own, own_packed, Y, G)
+        before, count, first_cover = start, 0, covers
         for k in range(active):
-            score, own = bias, e[start + k]
+            score, seen = bias, e[start + k]
             for j in range(T):
-                score += own[j] * choice[j]
+                score += seen[j] * choice[j]
             if depth[k] > 1 and (score > 0 or read[k] == lengths[k]):
-                left[count], right[count], track_of[count] = second[start + k], top[start + k], start + k
+                left[count], right[count], track_of[count] = stack[k, depth[k] - 2], top[start + k], start + k
                 depth[k] -= 1
                 stack[k, depth[k] - 1] = rows + count
                 count += 1
                 taken[k, step] = 1
             else:
+                if depth[k] > 0:
+                    covered[covers] = top[start + k]
+                    covers += 1
+                    below[k, depth[k] - 1] = covers
                 stack[k, depth[k]] = buffer[start + k]
                 depth[k] += 1
                 read[k] += 1
                 taken[k, step] = 0
+        _cover(first_cover, covers, covered, h, V, V_packed, C, Q)
         if count:
             _reduce(0, count, rows, left, right, track_of, h, c, e, W, W_packed, b, X, Z, multiply)
         rows += count

@@ -30,7 +30,7 @@ def fault(transitions, lengths):
 @kernel()
 def by_step(
     transitions, tokens, lengths, order, base,
-    reduce_start, left, right, track_of, track_start, buffer, top, second, roots, row_of,
+    reduce_start, left, right, track_of, track_start, buffer, top, second, cover_start, covered, roots, row_of,
 ):  # fmt: skip
     """Plan all sentences transition by transition, in ``order``, longest first; row_of (S,) is where each one's are."""
     B = lengths.size
@@ -39,28 +39,33 @@ def by_step(
         word[k] = word[k - 1] + lengths[k - 1]
         step_at[k] = step_at[k - 1] + 2 * lengths[k - 1] - 1
     stack, depth, read = np.empty((B, lengths[order[0]]), np.int64), np.zeros(B, np.int64), np.zeros(B, np.int64)
-    active, r, s = B, 0, 0
+    below = np.empty((B, lengths[order[0]]), np.int64)  # what ``second`` will say of each place of a stack
+    active, r, s, n = B, 0, 0, 0
     for step in range(reduce_start.size - 1):
         while step >= 2 * lengths[order[active - 1]] - 1:
             active -= 1
-        reduce_start[step], track_start[step] = r, s
+        reduce_start[step], track_start[step], cover_start[step] = r, s, n
         for place in range(active):
             k = order[place]
             buffer[s] = 1 + tokens[word[k] + read[k]] if read[k] < lengths[k] else 0
             top[s] = stack[k, depth[k] - 1] if depth[k] > 0 else 0
-            second[s] = stack[k, depth[k] - 2] if depth[k] > 1 else 0
+            second[s] = below[k, depth[k] - 2] if depth[k] > 1 else 0
             if transitions[step_at[k] + step]:
-                left[r], right[r], track_of[r] = second[s], top[s], s
+                left[r], right[r], track_of[r] = stack[k, depth[k] - 2], top[s], s
                 depth[k] -= 1
                 stack[k, depth[k] - 1] = base + r
                 r += 1
             else:
+                if depth[k] > 0:
+                    covered[n] = top[s]
+                    n += 1
+                    below[k, depth[k] - 1] = n
                 stack[k, depth[k]] = buffer[s]
                 depth[k] += 1
                 read[k] += 1
             row_of[step_at[k] + step] = s
             s += 1
-    reduce_start[-1], track_start[-1] = r, s
+    reduce_start[-1], track_start[-1], cover_start[-1] = r, s, n
     for k in range(B):
         roots[k] = stack[k, 0]
 

@@ -9,16 +9,17 @@ says what it means::
         a = load(x, j)
         store(x, j, select(inside, tanh(a), a))
 
-A vector is as wide as the machine's widest register. The last one of a row reaches into the next row, so where that
-holds something it is written back as it was (``select``), and behind the last row of an array there is room for
-``ROOM`` numbers more. Places are those of the flat array.
+A vector has 32 bytes: wider ones would cross a cache line nearly every time. The last one of a row reaches into the
+next row, so where that holds something it is written back as it was (``select``), and behind the last row of an array
+there is room for ``ROOM`` numbers more: what two of the widest registers hold (``packed.py``). Places are those of the
+flat array.
 """
 
 import math
 import operator
 
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
@@ -28,8 +29,8 @@ from pellucid.parts.compiling import kernel
 
 __all__ = ["ROOM", "WIDTH", "first", "lanes", "load", "logistic", "same", "select", "store", "tanh", "with_room"]
 
-WIDTH = 64 if binding.get_host_cpu_features().get("avx512f") else 32  # bytes of a vector
-ROOM = 32  # numbers behind an array that may be read and written back: two of the widest vectors
+WIDTH = 32  # bytes of a vector
+ROOM = 32  # numbers behind an array that may be read and written back
 
 
 class Vector(types.Type):
@@ -82,9 +83,10 @@ def lanes(array):
     return WIDTH // array.itemsize
 
 
-def with_room(rows, columns, dtype):
-    """Return an array (rows, columns) with room behind it, not yet written."""
-    return np.empty(rows * columns + ROOM, dtype)[: rows * columns].reshape(rows, columns)
+@kernel(inner=True)
+def with_room(rows, columns, array):
+    """Return an array (rows, columns) of another's dtype, with room behind it, not yet written."""
+    return np.empty(rows * columns + ROOM, array.dtype)[: rows * columns].reshape(rows, columns)
 
 
 @intrinsic
