@@ -78,7 +78,7 @@ except ProcessError as error:
     found["other data"] = str(error)
 
 for name, (changes, given) in CASES.items():
-    model = MLPClassifier(**(SETTINGS | changes)).fit(X.numpy(), y.numpy(), **given)
+    model = MLPClassifier(**(SETTINGS | changes)).fit(*samples(name), **given)
     found[name] = model.loss_curve_
 found["seed drawn"] = MLPClassifier(**(SETTINGS | {"random_state": None})).fit(X.numpy(), y.numpy()).loss_curve_
 print(json.dumps(found))

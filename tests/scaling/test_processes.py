@@ -51,7 +51,7 @@ def test_slopes_are_those_of_the_joined_batch_however_unequal_the_shares(told):
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_estimator_learns_what_it_learns_alone(told, name):
-    X, y = samples()
+    X, y = samples(name)
     changes, given = CASES[name]
     alone = MLPClassifier(**(SETTINGS | changes)).fit(X, y, **given).loss_curve_
     for found in told:

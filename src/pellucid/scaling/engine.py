@@ -196,6 +196,7 @@ class _Bound:
     augment: list[Augment]
     rounded: bool = False  # products of bfloat16
     strength: float = 0.0  # of L2, in the batch at hand
+    shares: int = 1  # how many processes have samples of the batch at hand
     penalty: Any = 0.0
 
     def is_of(self, *others: Any) -> bool:
@@ -266,8 +267,9 @@ class _Bound:
             epoch, batch = divmod(number, per_epoch)
             rows = slice(batch * size, (batch + 1) * size)
             epoch %= len(orders)
+            chosen = orders[epoch, rows]
+            self.shares = min(self.together.size, len(chosen))
             if self.recipe.loss.averaged:
-                chosen = orders[epoch, rows]
                 count = float(weights[chosen].sum(dtype=np.float64)) if weights.size else len(chosen)
                 self.strength = alpha / count
             else:
@@ -323,7 +325,7 @@ class _Bound:
             each, weight = each * chosen, float(chosen.sum(dtype=import_torch().float64))
         if self.recipe.loss.averaged:
             return each.sum() / weight, weight
-        return each.sum() * self.together.size, 1.0  # the mean of the processes' sums, times their number
+        return each.sum() * self.shares, 1.0  # the mean of the processes' sums, times their number
 
 
 def _bind(name: str, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory) -> _Bound:
