@@ -52,6 +52,12 @@ def test_torch_takes_the_same_steps(kind):
     np.testing.assert_allclose(other.predict_proba(X), one.predict_proba(X), rtol=1e-6)
 
 
+def test_lbfgs_sees_the_images_as_they_are():
+    changes = {"solver": "lbfgs", "shift": 1.0, "rotation": 10.0, "dropout": 0.2}
+    one, other = (network("plain", engine=engine, **changes).fit(X, y) for engine in ("reference", "torch"))
+    np.testing.assert_allclose(other.loss_curve_, one.loss_curve_, rtol=1e-9)
+
+
 def test_augmentation_and_checkpoints_work_with_torch(tmp_path):
     changes = {"shift": 1.0, "rotation": 10.0, "dropout": 0.2, "batch_norm": True, "engine": "torch"}
     whole = network("plain", **changes).fit(X, y)

@@ -40,6 +40,7 @@ def classifier(engine, **changes):
         ({"loss": "sum_of_squares", "learning_rate_init": 0.001}, {}),
         ({"early_stopping": True, "validation_fraction": 0.2, "n_iter_no_change": 3}, {}),
         ({"solver": "lbfgs", "max_iter": 100}, {}),
+        ({"solver": "lbfgs", "max_iter": 100, "dropout": 0.5}, {}),  # the loss that it minimises is one without
     ],
 )
 def test_estimators_learn_what_they_learn_with_the_compiled_engine(changes, given):

@@ -133,7 +133,7 @@ class Torch:
 
     def loss_and_gradient(self, stack: Stack, recipe: Recipe, problem: Problem) -> float:
         """See ``Engine.loss_and_gradient``."""
-        bound = self._bind(stack, recipe, problem, self._nothing)
+        bound = self._bind(stack, recipe, problem, self._nothing, training=False)
         with bound.at_work():
             (everything,) = bound.batches(np.arange(problem.size)[None], 0, np.zeros(1), whole=True)
             value, _ = bound.together.backward(bound.weights, bound.loss, everything)
@@ -147,9 +147,11 @@ class Torch:
             self._own = named("auto", stack)
         return self._own.predict(stack, X)
 
-    def _bind(self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory) -> "_Bound":
+    def _bind(
+        self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory, *, training: bool = True
+    ) -> "_Bound":
         if self._bound is None or not self._bound.is_of(stack, recipe, problem, memory):
-            self._bound = _bind(self.device, stack, recipe, problem, memory)
+            self._bound = _bind(self.device, stack, recipe, problem, memory, training)
             self._bound.rounded = self.precision == "bf16"
             if self.compiled:
                 self._bound.forward = import_torch().compile(self._bound.module)
@@ -193,7 +195,7 @@ class _Bound:
     running: list[Any]
     lines: list[Any]  # the weights as they lie in memory, which torch's fused optimizers do twice as fast
     held: list[Any]  # those of them that L2 holds small; biases are free
-    augment: list[Augment]
+    augment: list[Augment]  # none outside training
     rounded: bool = False  # products of bfloat16
     strength: float = 0.0  # of L2, in the batch at hand
     shares: int = 1  # how many processes have samples of the batch at hand
@@ -209,7 +211,7 @@ class _Bound:
     @property
     def draws(self) -> bool:
         """Whether a batch needs random numbers."""
-        return bool(self.augment) or any(self.stack.dropout)
+        return bool(self.augment) or (self.module.training and any(self.stack.dropout))
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -328,11 +330,11 @@ class _Bound:
         return each.sum() * self.shares, 1.0  # the mean of the processes' sums, times their number
 
 
-def _bind(name: str, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory) -> _Bound:
-    """Make the torch module, its data and its optimizer."""
+def _bind(name: str, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory, training: bool) -> _Bound:
+    """Make the torch module, its data and its optimizer; outside training without dropout and augmentation."""
     torch = import_torch()
     device = device_for(name, stack.dtype)
-    module = module_of(stack).train()
+    module = module_of(stack).train(training)
     weights, buffers = list(module.parameters()), running(module)
     lines = [torch.from_numpy(view).to(device).requires_grad_() for view in _laid_out(stack, stack.parameters.vector)]
     with torch.no_grad():
@@ -354,7 +356,7 @@ def _bind(name: str, stack: Stack, recipe: Recipe, problem: Problem, memory: Mem
         stack, recipe, problem, memory, join(), device, module, module, weights, optimizer,
         X, Y, W if len(problem.weights) else None, buffers, lines,
         [line for line, name in zip(lines, stack.parameters.shapes, strict=True) if name.startswith("weight")],
-        [layer for layer in stack.layers if isinstance(layer, Augment)],
+        [layer for layer in stack.layers if training and isinstance(layer, Augment)],
     )  # fmt: skip
 
 
