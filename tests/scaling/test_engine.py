@@ -1,10 +1,12 @@
 """The engine ``torch`` behind the estimators; that its steps are the other engines' is in tests/contracts."""
 
+import gc
 import pickle
 import shutil
 import subprocess
 import sys
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -222,6 +224,20 @@ def test_devices_are_refused_where_they_cannot_be():
     if not torch.cuda.is_available():
         with pytest.raises(InvalidArgumentError, match="device='cuda' cannot be used here"):
             classifier("torch", device="cuda").fit(X, y)
+
+
+@pytest.mark.parametrize("changes", [{}, {"solver": "lbfgs"}])
+def test_a_trained_network_does_not_keep_its_samples(changes):
+    samples = X.copy()
+    model = classifier("torch", **changes).fit(samples, y)
+    steps = classifier("torch").steps(samples, y)
+    next(steps)
+    steps.close()
+    kept = weakref.ref(samples)
+    del samples
+    gc.collect()
+    assert kept() is None
+    assert model.predict(X).shape == y.shape
 
 
 def test_torchs_own_random_numbers_and_threads_stay_as_they_were():

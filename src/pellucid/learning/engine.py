@@ -86,6 +86,9 @@ class Engine(Protocol):
     def predict(self, stack: Stack, X: np.ndarray) -> np.ndarray:
         """Return the logits (n, K) for X (n, D)."""
 
+    def release(self) -> None:
+        """Let go of the samples of the last training."""
+
 
 def named(name: str, stack: Stack | None = None) -> Engine:
     """Return the engine of that name for a stack; ``auto`` is the compiled one.
@@ -151,6 +154,9 @@ class Reference:
     def predict(self, stack: Stack, X: np.ndarray) -> np.ndarray:
         """See ``Engine.predict``."""
         return reference.predict(stack, X)
+
+    def release(self) -> None:
+        """See ``Engine.release``: none are kept."""
 
 
 def close_epoch(monitor: np.ndarray, recipe: Recipe) -> tuple[float, bool]:
@@ -231,6 +237,9 @@ class Compiled:
             stack.dropout_rng, logits, self._rows,
         )  # fmt: skip
         return logits
+
+    def release(self) -> None:
+        """See ``Engine.release``: none are kept."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

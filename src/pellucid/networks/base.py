@@ -356,6 +356,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
                 stacklevel=3,
             )
         finally:
+            self._engine.release()
             training.keep_best()
             self._publish(training.epoch - first, seen, problem.size)
         if not (partial or training.finished or self.interrupted_ or self._patience < 0):

@@ -147,6 +147,10 @@ class Torch:
             self._own = named("auto", stack)
         return self._own.predict(stack, X)
 
+    def release(self) -> None:
+        """See ``Engine.release``: with them goes all that torch holds, on an accelerator too."""
+        self._bound = None
+
     def _bind(
         self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory, *, training: bool = True
     ) -> "_Bound":
