@@ -54,6 +54,43 @@ def test_a_cut_training_goes_on_to_the_same_bits(tmp_path, changes, granularity,
         assert resumed.n_iter_ == whole.n_iter_
 
 
+class Interrupting(Checkpoint):
+    """A checkpoint that is renewed at every chance, at the eleventh of which Ctrl-C comes."""
+
+    def __init__(self, folder):
+        super().__init__(folder, 0)
+        self.chances = 0
+
+    def offer(self, state, *, now=False):
+        super().offer(state, now=now)
+        self.chances += 1
+        if self.chances == 11:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
+@pytest.mark.parametrize("watched", ["steps", "verbose", "fit"])
+def test_it_is_renewed_within_an_epoch_however_the_run_is_watched(tmp_path, monkeypatch, watched, engine, capsys):
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0)  # as if a batch took a tenth of a second
+    whole = model(engine=engine).fit(X, y)
+    cut = model(engine=engine, verbose=watched == "verbose")
+    with pytest.warns(UserWarning, match="interrupted: the model is as it was after epoch 2"):
+        if watched == "steps":
+            list(cut.steps(X, y, checkpoint=Interrupting(tmp_path)))
+        else:
+            cut.fit(X, y, checkpoint=Interrupting(tmp_path))
+    header, _ = read_checkpoint(tmp_path)
+    assert (header["state"]["training"]["epoch"], header["state"]["training"]["batch"]) == (2, 1)
+    resumed = model(engine=engine)
+    assert len(list(resumed.steps(X, y, "batch", checkpoint=tmp_path))) == 12 * 5 - 11
+    assert everything(resumed, tmp_path) == everything(whole, tmp_path)
+
+
+def read_checkpoint(folder):
+    text, arrays = read_file(folder / "checkpoint.pellucid")
+    return parse(text), arrays
+
+
 def test_another_run_is_refused_with_both_values(tmp_path):
     model().fit(X, y, checkpoint=tmp_path)
     file = str(tmp_path / "checkpoint.pellucid")

@@ -339,6 +339,9 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         try:
             with told(self, shown, epochs, self._fitted_attributes) as listeners:
                 for _ in advances:
+                    if granularity == "epoch" and training.batch:  # nobody looks within an epoch
+                        keep(False)
+                        continue
                     self._publish(training.epoch - first, seen, problem.size, running=True)
                     stop = [listener(*self._latest()) for listener in listeners if training.batch == 0]
                     keep(False)
