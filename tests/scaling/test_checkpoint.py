@@ -91,6 +91,25 @@ def read_checkpoint(folder):
     return parse(text), arrays
 
 
+def test_a_warm_start_has_a_checkpoint_of_its_own(tmp_path, picture):
+    first = model(warm_start=True).fit(X, y, checkpoint=tmp_path / "first")
+    save(first, tmp_path / "begun")
+    whole = load(tmp_path / "begun").fit(X, y)
+    before = picture(first)
+    with pytest.raises(InvalidArgumentError, match=r"of a run with weights_at_start='\w+', but now weights_at_start="):
+        first.fit(X, y, checkpoint=tmp_path / "first")  # which would put the weights of the first fit back
+    assert picture(first) == before
+    steps = load(tmp_path / "begun").steps(X, y, checkpoint=Checkpoint(tmp_path / "second", 0))
+    for _ in range(5):
+        next(steps)
+    steps.close()
+    resumed = load(tmp_path / "begun")
+    assert len(list(resumed.steps(X, y, checkpoint=tmp_path / "second"))) == 12 - 5
+    assert everything(resumed, tmp_path) == everything(whole, tmp_path)
+    assert resumed.n_iter_ == 12
+    assert len(resumed.loss_curve_) == 24
+
+
 def test_another_run_is_refused_with_both_values(tmp_path):
     model().fit(X, y, checkpoint=tmp_path)
     file = str(tmp_path / "checkpoint.pellucid")

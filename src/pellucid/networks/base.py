@@ -464,9 +464,11 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         """Return what must be the same for a training to be the same."""
         chosen = {name: value for name, value in self.get_params(deep=False).items() if name not in LISTENING}
         device = device_for(self.device, self._dtype).type if self.engine_ == "torch" else "cpu"
+        begun, arrays = self._training.to_arrays()
+        start = [self.stack_.parameters.whole, *arrays.values(), np.array(str(begun))]  # a warm start's, too
         return chosen | {
             "class": type(self).__name__, "engine": self.engine_, "device": device, "dtype": self._dtype.name,
-            "random_state": self._seed, "data": fingerprint(data),
+            "random_state": self._seed, "data": fingerprint(data), "weights_at_start": fingerprint(start),
         }  # fmt: skip
 
     def _validation(self, recipe: Recipe, parts: tuple[Any, ...], stopping: bool) -> Validation:
