@@ -110,6 +110,14 @@ def test_a_warm_start_has_a_checkpoint_of_its_own(tmp_path, picture):
     assert len(resumed.loss_curve_) == 24
 
 
+def test_images_of_another_shape_are_another_run(tmp_path):
+    images = RNG.normal(size=(20, 4, 9))
+    network = CNNClassifier([(2, 3)], (3,), max_iter=2, n_iter_no_change=2, random_state=0, engine="torch")
+    network.fit(images, y[:20], checkpoint=tmp_path)
+    with pytest.raises(InvalidArgumentError, match=r"image_shape=\(1, 4, 9\), but now image_shape=\(1, 9, 4\)"):
+        network.fit(images.reshape(20, 9, 4), y[:20], checkpoint=tmp_path)
+
+
 def test_another_run_is_refused_with_both_values(tmp_path):
     model().fit(X, y, checkpoint=tmp_path)
     file = str(tmp_path / "checkpoint.pellucid")

@@ -337,6 +337,9 @@ class CNNClassifier(TracedStack, StackClassifier):
     def _kept(self) -> tuple[str, ...]:
         return (*super()._kept(), "image_shape_")
 
+    def _identity(self, data: list[np.ndarray | None]) -> dict[str, Any]:
+        return super()._identity(data) | {"image_shape": self.image_shape_}  # the data are rows
+
     # -- trace -----------------------------------------------------------------------------------------------
 
     def _is_single(self, shape: tuple[int, ...]) -> bool:
