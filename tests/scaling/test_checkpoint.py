@@ -118,6 +118,14 @@ def test_images_of_another_shape_are_another_run(tmp_path):
         network.fit(images.reshape(20, 9, 4), y[:20], checkpoint=tmp_path)
 
 
+def test_a_newer_format_is_refused_with_both_versions(tmp_path):
+    model().fit(X, y, checkpoint=tmp_path)
+    header, arrays = read_checkpoint(tmp_path)
+    write_file(tmp_path / "checkpoint.pellucid", header | {"format": 2, "pellucid": "9.1"}, arrays)
+    with pytest.raises(ModelFileError, match=r"in format 2 by Pellucid 9\.1, but Pellucid .* reads format 1; go on"):
+        model().fit(X, y, checkpoint=tmp_path)
+
+
 def test_another_run_is_refused_with_both_values(tmp_path):
     model().fit(X, y, checkpoint=tmp_path)
     file = str(tmp_path / "checkpoint.pellucid")
