@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from pellucid import CNNClassifier, MLPClassifier, MLPRegressor, Neuron
+from pellucid import CNNClassifier, MLPClassifier, MLPRegressor, Neuron, load, save
 from pellucid.errors import DivergenceError, InvalidArgumentError, InvalidDataError, PellucidError, PellucidWarning
 from pellucid.parts.compiled.loss import loss_and_slope
 from pellucid.parts.loss import Loss
@@ -227,8 +227,38 @@ def test_12_a_warm_start_with_other_classes_or_layers_states_both(picture):
         both = ["9-5-1", "9-6-1"] if name == "CNNClassifier" else ["(3, 5, 1)", "(3, 6, 1)"]
         refused(model, picture, InvalidArgumentError, [*both, "warm_start"], X, y)
         model = make(name, warm_start=True).fit(X, y)
+    for name in LAYERED:
+        model = make(name, warm_start=True).fit(X, y).set_params(activation="tanh")
+        refused(model, picture, InvalidArgumentError, ["relu", "tanh", "warm_start"], X, y)
+        model = make(name, warm_start=True).fit(X, y).set_params(bias=False)
+        refused(model, picture, InvalidArgumentError, ["bias True", "ask for False", "warm_start"], X, y)
     neuron = make("Neuron", warm_start=True).fit(X, y)
     refused(neuron, picture, InvalidArgumentError, ["[0, 1]", "[0, 5]"], X, np.where(y == 1, 5, y))
+
+
+@pytest.mark.parametrize("engine", (*ENGINES, "torch"))
+@pytest.mark.parametrize("name", LAYERED)
+def test_12_a_warm_start_takes_up_other_dropout_and_what_is_saved_predicts_the_same(name, engine, tmp_path):
+    changes = {"dropout": 0.5} | ({"shift": 0.7, "rotation": 20.0} if name == "CNNClassifier" else {})
+    curves = {}
+    for changed in (False, True):
+        model = make(name, warm_start=True, engine=engine).fit(X, y)
+        model.set_params(**(changes if changed else {})).fit(X, y)
+        curves[changed] = model.loss_curve_
+        save(model, tmp_path / "model")
+        np.testing.assert_array_equal(load(tmp_path / "model").predict(X), model.predict(X))
+        again = load(tmp_path / "model").fit(X, y)
+        np.testing.assert_array_equal(again.coefs_[0], model.fit(X, y).coefs_[0])
+    assert curves[False][:3] == curves[True][:3]
+    assert curves[False][3:] != curves[True][3:]
+
+
+@pytest.mark.parametrize("name", LAYERED)
+def test_12_parameters_of_another_network_are_not_saved_beside_its_weights(name, tmp_path):
+    model = make(name).fit(X, y).set_params(activation="tanh")
+    with pytest.raises(InvalidArgumentError, match=r"relu.*, but the parameters .* ask for .*tanh.*; set the param"):
+        save(model, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
 
 
 # -- 13: sample weights -----------------------------------------------------------------------------

@@ -110,6 +110,24 @@ def test_a_warm_start_has_a_checkpoint_of_its_own(tmp_path, picture):
     assert len(resumed.loss_curve_) == 24
 
 
+def test_a_checkpoint_that_is_refused_changes_nothing(tmp_path, picture):
+    stopping = {"early_stopping": True, "validation_fraction": 0.3, "learning_rate_init": 0.05, "warm_start": True}
+    fitted = model(**stopping).fit(X, y)
+    assert (fitted._training.latest_vector != fitted._training.best_vector).any()
+    save(fitted, tmp_path / "begun")
+    model(batch_size=8).fit(X, y, checkpoint=tmp_path)
+    before = picture(fitted)
+    with pytest.raises(InvalidArgumentError, match="batch_size=8, but now batch_size=16"):
+        fitted.set_params(dropout=0.5).fit(X, y, checkpoint=tmp_path)
+    assert picture(fitted.set_params(dropout=0.0)) == before
+    load(tmp_path / "begun").fit(X, y, checkpoint=tmp_path / "own")
+    header, arrays = read_checkpoint(tmp_path / "own")
+    write_file(tmp_path / "own" / "checkpoint.pellucid", header, arrays | {"bias2": np.zeros(4)})
+    with pytest.raises(ModelFileError, match=r"holds an array 'bias2' of shape \(4,\), but its parameters ask for"):
+        fitted.fit(X, y, checkpoint=tmp_path / "own")
+    assert picture(fitted) == before
+
+
 def test_images_of_another_shape_are_another_run(tmp_path):
     images = RNG.normal(size=(20, 4, 9))
     network = CNNClassifier([(2, 3)], (3,), max_iter=2, n_iter_no_change=2, random_state=0, engine="torch")

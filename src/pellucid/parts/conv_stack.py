@@ -37,13 +37,15 @@ class Stage:
     norm: bool = False
 
     def __str__(self) -> str:
-        """Return the stage in a few words, all that its parameters depend on."""
+        """Return the stage in a few words: all that decides what it computes, and from how many weights."""
         grouped = f" in {self.groups} groups" if self.groups > 1 else ""
         moved = f" stride {self.stride}" if self.stride > 1 else ""
         padded = f" padding {self.padding}" if self.padding else ""
         pooled = f", {self.pooling} of {self.pool} x {self.pool}" if self.pool > 1 else ""
+        normed = ", normed" * self.norm
         return (
-            f"{self.channels} of {self.kernel} x {self.kernel}{grouped}{moved}{padded}{', normed' * self.norm}{pooled}"
+            f"{self.channels} of {self.kernel} x {self.kernel}{grouped}{moved}{padded}{normed}, "
+            f"{self.activation}{pooled}"
         )
 
     def convolved(self, shape: Shape, number: int = 1) -> Shape:
@@ -151,6 +153,12 @@ class ConvStack(Stack):
             kind = MaxPool2d if stage.pooling == "max" else AveragePool2d
             layers.append(kind((stage.pool, stage.pool), (stage.pool, stage.pool)))
         return layers
+
+    def regularise_as(self, other: Stack) -> None:
+        """Take the dropout, the shifts and the rotations of a stack alike, for the training to come."""
+        if isinstance(other, ConvStack):
+            self.shift, self.rotation = other.shift, other.rotation
+        super().regularise_as(other)
 
     def initialise(self, scheme: str, rng: np.random.Generator) -> None:
         """Draw new weights; biases and running means become 0, γ and running variances 1."""
