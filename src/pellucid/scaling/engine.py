@@ -39,7 +39,7 @@ from pellucid.parts.stack import Stack
 from pellucid.scaling import import_torch
 from pellucid.scaling.loop import learn
 from pellucid.scaling.losses import rows as loss_rows
-from pellucid.scaling.modules import module_of, running
+from pellucid.scaling.modules import module_of, running, with_norms_of_one_value
 from pellucid.scaling.processes import Processes, join, launched
 
 __all__ = ["DEVICES", "PRECISIONS", "Torch", "check_compiler", "device_for"]
@@ -338,7 +338,7 @@ def _bind(name: str, stack: Stack, recipe: Recipe, problem: Problem, memory: Mem
     """Make the torch module, its data and its optimizer; outside training without dropout and augmentation."""
     torch = import_torch()
     device = device_for(name, stack.dtype)
-    module = module_of(stack).train(training)
+    module = with_norms_of_one_value(module_of(stack)).train(training)
     weights, buffers = list(module.parameters()), running(module)
     lines = [torch.from_numpy(view).to(device).requires_grad_() for view in _laid_out(stack, stack.parameters.vector)]
     with torch.no_grad():

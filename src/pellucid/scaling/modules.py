@@ -6,7 +6,7 @@ it is a module's buffers there, and ``running`` here.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from pellucid.parts.dense import Dense
 from pellucid.parts.stack import Stack
 from pellucid.scaling import import_torch
 
-__all__ = ["activation_function", "as_torch", "module_of", "read_weights", "running"]
+__all__ = ["activation_function", "as_torch", "module_of", "read_weights", "running", "with_norms_of_one_value"]
 
 
 def as_torch(stack: Stack, vector: np.ndarray) -> list[np.ndarray]:
@@ -45,6 +45,28 @@ def module_of(stack: Stack) -> Any:
         for buffer, view in zip(running(module), stack.parameters.running.values(), strict=True):
             buffer.copy_(torch.from_numpy(view))
     return module.eval()
+
+
+def with_norms_of_one_value(module: Any) -> Any:
+    """Return the module, its batch normalisations such that one value a channel is its own mean, as in ``parts``.
+
+    torch's own raise ValueError where a batch of one image has maps of one pixel.
+    """
+    for norm in module:
+        if isinstance(norm, import_torch().nn.BatchNorm2d):
+            norm.forward = partial(_normed, norm)
+    return module
+
+
+def _normed(norm: Any, x: Any) -> Any:
+    """Return γ x̂ + β of a batch of images (N, C, H, W)."""
+    torch = import_torch()
+    if not norm.training or x.numel() > x.shape[1]:
+        return type(norm).forward(norm, x)
+    with torch.no_grad():  # variance 0
+        norm.running_mean.lerp_(x.flatten().to(norm.running_mean.dtype), norm.momentum)
+        norm.running_var.mul_(1 - norm.momentum)
+    return (x - x) * norm.weight[:, None, None] + norm.bias[:, None, None]
 
 
 def running(module: Any) -> list[Any]:
