@@ -82,8 +82,8 @@ def read_weights(stack: Stack, module: Any) -> np.ndarray:
     torch = import_torch()
     if not isinstance(module, torch.nn.Module):
         raise InvalidDataTypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
-    given = [(name, value.detach().cpu().numpy()) for name, value in module.named_parameters()]
-    given += [("running statistics", value.cpu().numpy()) for value in running(module)]
+    named = [*module.named_parameters(), *(("running statistics", value) for value in running(module))]
+    given = [(name, value.detach().cpu().double().numpy()) for name, value in named]  # NumPy has no bfloat16
     whole, size = np.empty_like(stack.parameters.whole), stack.parameters.vector.size
     wanted = [*zip(stack.parameters.shapes, as_torch(stack, whole[:size]), strict=True)]
     start = size
@@ -98,7 +98,8 @@ def read_weights(stack: Stack, module: Any) -> np.ndarray:
                 f"the module's {name!r} is of shape {value.shape}, but this network's {own} is of shape {place.shape} "
                 "in torch's layout"
             )
-        place[...] = finite(name, value)
+        with np.errstate(over="ignore"):
+            place[...] = finite(name, value)
     return finite("the module", whole)
 
 
