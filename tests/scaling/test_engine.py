@@ -11,6 +11,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pellucid import MLPClassifier, MLPRegressor, save
 from pellucid.errors import DivergenceError, InvalidArgumentError, MissingExtraError, PellucidWarning
@@ -214,6 +215,24 @@ def test_a_fit_may_go_on_with_another_engine():
     five.set_params(engine="torch").fit(X, y)
     assert five.engine_ == "torch"
     np.testing.assert_allclose(five.loss_curve_, ten.loss_curve_, rtol=1e-9)
+
+
+class NoFloat64(TorchDispatchMode):
+    """As on an Apple GPU: no tensor is of float64."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor) and made.dtype == torch.float64:
+            raise TypeError(f"{function} made a tensor of float64")
+        return made
+
+
+@pytest.mark.parametrize("changes", [{}, {"loss": "sum_of_squares"}, {"solver": "sgd", "loss": "focal"}])
+def test_a_device_without_float64_is_enough_for_float32(changes):
+    with NoFloat64():
+        classifier("torch", dtype="float32", **changes).fit(X, y, sample_weight=RNG.uniform(0.1, 2, 60))
+    with pytest.raises(TypeError, match="made a tensor of float64"), NoFloat64():
+        classifier("torch", dtype="float64").fit(X, y)
 
 
 def test_devices_are_refused_where_they_cannot_be():

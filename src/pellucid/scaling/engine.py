@@ -202,7 +202,8 @@ class _Bound:
     augment: list[Augment]  # none outside training
     rounded: bool = False  # products of bfloat16
     strength: float = 0.0  # of L2, in the batch at hand
-    shares: int = 1  # how many processes have samples of the batch at hand
+    shares: int = 1  # how many processes have samples of it
+    weight: float = 0.0  # of this one's samples
     penalty: Any = 0.0
 
     def is_of(self, *others: Any) -> bool:
@@ -267,19 +268,16 @@ class _Bound:
         size = self.problem.size if whole else self.recipe.batch_size
         per_epoch = -(-self.problem.size // size)
         index = torch.from_numpy(np.ascontiguousarray(orders)).to(self.device)
-        weights, alpha = self.problem.weights, self.recipe.alpha
+        alpha = self.recipe.alpha
         groups = self.optimizer.param_groups
         for number, rate in enumerate(rates.tolist(), start=start):
             epoch, batch = divmod(number, per_epoch)
             rows = slice(batch * size, (batch + 1) * size)
             epoch %= len(orders)
             chosen = orders[epoch, rows]
-            self.shares = min(self.together.size, len(chosen))
-            if self.recipe.loss.averaged:
-                count = float(weights[chosen].sum(dtype=np.float64)) if weights.size else len(chosen)
-                self.strength = alpha / count
-            else:
-                self.strength = alpha
+            own = self.together.share(chosen)
+            self.shares, self.weight = min(self.together.size, len(chosen)), self._weighed(own)
+            self.strength = alpha / self._weighed(chosen) if self.recipe.loss.averaged else alpha
             for group in groups:
                 group["lr"] = rate
             if draws:  # a seed a batch: how a run is cut into calls changes nothing
@@ -289,6 +287,11 @@ class _Bound:
                 self.augment = [Augment(layer.shift, layer.rotation, rng) for layer in self.augment]
             self.penalty = self.strength / 2 * self._squares()
             yield index[epoch, rows]
+
+    def _weighed(self, rows: np.ndarray) -> float:
+        """Return the weight of these samples; not on the device, which may have no float64, and would be waited for."""
+        weights = self.problem.weights
+        return float(weights[rows].sum(dtype=np.float64)) if weights.size else float(len(rows))
 
     def _squares(self) -> Any:
         """Return |W|² over what L2 holds small, biases apart; on the CPU by NumPy, whose calls cost a fifth."""
@@ -322,15 +325,13 @@ class _Bound:
     def loss(self, index: Any) -> tuple[Any, float]:
         """Return the mean loss of these samples and their weight."""
         z, y = self._logits(self._moved(self.X[index])), self.Y[index]
-        weight = float(len(index))
         if y.ndim == 1 and self.W is None:  # the commonest loss, in one operation
-            return import_torch().nn.functional.cross_entropy(z, y), weight
+            return import_torch().nn.functional.cross_entropy(z, y), self.weight
         each = loss_rows(self.recipe.loss, z, y)
         if self.W is not None:
-            chosen = self.W[index]
-            each, weight = each * chosen, float(chosen.sum(dtype=import_torch().float64))
+            each = each * self.W[index]
         if self.recipe.loss.averaged:
-            return each.sum() / weight, weight
+            return each.sum() / self.weight, self.weight
         return each.sum() * self.shares, 1.0  # the mean of the processes' sums, times their number
 
 
