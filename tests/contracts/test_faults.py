@@ -36,6 +36,9 @@ def make(name, **changes):
     return kind(**SHORT | changes)
 
 
+IMAGES = RNG.normal(size=(24, 2, 4, 3))
+SHORT_IMAGES = {name: value for name, value in SHORT.items() if name != "hidden_layer_sizes"} | {"padding": 0}
+
 EVERY = ("Neuron", "MLPClassifier", "MLPRegressor", "CNNClassifier")
 LAYERED = EVERY[1:]
 ENGINES = ("compiled", "reference")
@@ -181,6 +184,15 @@ def test_8_no_rows_and_one_class_are_refused_by_name(name, picture):
     refused(make(name).fit(X, y), picture, InvalidDataError, ["0 sample(s)"], X[:0], y[:0])
     if name != "MLPRegressor":
         refused(make(name).fit(X, y), picture, InvalidDataError, ["class"], X, np.ones(len(X), int))
+
+
+@pytest.mark.parametrize("form", [(0, 4, 3), (0, 2, 4, 3)])
+def test_8_no_images_are_refused_by_name(form, picture):
+    images = IMAGES[:, 0] if len(form) == 3 else IMAGES
+    model = CNNClassifier([(3, 2)], (4,), **SHORT_IMAGES).fit(images, y)
+    refused(model, picture, InvalidDataError, ["0 sample(s)"], np.zeros(form), y[:0])
+    with pytest.raises(InvalidDataError, match=r"0 sample\(s\)"):
+        model.predict(np.zeros(form))
 
 
 # -- 9, 10: early stopping --------------------------------------------------------------------------

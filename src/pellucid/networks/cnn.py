@@ -290,7 +290,7 @@ class CNNClassifier(TracedStack, StackClassifier):
             images = (1, *shape[1:]) if len(shape) == 3 else tuple(shape[1:])
             if 0 in images:
                 raise InvalidDataError(f"X must hold images of at least one pixel; got shape {shape}")
-            X = np.asarray(X).reshape(len(X), -1)
+            X = np.asarray(X).reshape(len(X), int(np.prod(images)))
         elif len(shape) > 4:
             raise InvalidDataError(
                 f"X must be (n, height, width), (n, channels, height, width) or (n, D); got shape {shape}"
