@@ -269,7 +269,11 @@ class CNNClassifier(TracedStack, StackClassifier):
         )  # fmt: skip
 
     def _multiply_adds(self, n_features: int) -> int:
-        return self._build_stack(n_features, 1, np.float32).multiply_adds
+        shape, total = self.image_shape_, 0
+        for number, stage in enumerate(self._stages(), start=1):
+            total += stage.multiply_adds(shape, number)
+            shape = stage.pooled(shape, number)
+        return total + super()._multiply_adds(int(np.prod(shape)))
 
     def _threads(self, rows: int) -> int:
         if self.engine_ != "compiled":

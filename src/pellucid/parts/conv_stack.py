@@ -80,6 +80,11 @@ class Stage:
             )
         return channels, rows, columns
 
+    def multiply_adds(self, shape: Shape, number: int = 1) -> int:
+        """Return how many multiplications with a weight the convolution of one image (C, H, W) takes."""
+        channels, rows, columns = self.convolved(shape, number)
+        return rows * columns * channels * (shape[0] // self.groups) * self.kernel**2
+
 
 class ConvStack(Stack):
     """Stages over images of ``image_shape`` (C, H, W) as rows (N, C H W), then dense layers of ``sizes`` (H, ..., K).
@@ -176,11 +181,8 @@ class ConvStack(Stack):
     @property
     def multiply_adds(self) -> int:
         """How many multiplications with a weight one sample takes on its way forwards."""
-        total = super().multiply_adds
-        for number, (stage, shape) in enumerate(zip(self.stages, self.shapes, strict=False), start=1):
-            _, rows, columns = stage.convolved(shape)
-            total += rows * columns * self.parameters.views[f"weight{number}"].size
-        return total
+        stages = zip(self.stages, self.shapes, strict=False)
+        return super().multiply_adds + sum(stage.multiply_adds(shape) for stage, shape in stages)
 
     @property
     def architecture(self) -> str:
