@@ -47,12 +47,13 @@ def test_onnx_holds_the_regressor_in_the_unit_of_the_table(call, flowers, tmp_pa
         cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert done.stdout == "Written: net.onnx.\n"
+    assert "The network computes in float64, the file in float32" in done.stderr
     from pellucid import load
     from pellucid.data import Preprocessor, read_table
 
     model = load(tmp_path / "flowers.pellucid")
     X = Preprocessor.from_json(model.preprocessing_["columns"]).transform(read_table(flowers))
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"X": X.astype((session.get_inputs()[0].type == "tensor(double)" and float) or "f4")})
+    (found,) = session.run(None, {"X": X.astype(np.float32)})
     predicted = call("predict", "flowers.pellucid", flowers).stdout.splitlines()[1:]
     np.testing.assert_allclose(found[:, 0], [*map(float, predicted)], rtol=1e-4)
