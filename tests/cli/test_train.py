@@ -95,6 +95,37 @@ def test_options_reach_the_network(call, flowers):
     assert facts["parameters"]["engine"] == "reference"
 
 
+def test_precision_and_compile_reach_torch(call, flowers, monkeypatch):
+    torch = pytest.importorskip("torch")
+    graphs, compile = [], torch.compile
+
+    def counting(graph, _):
+        graphs.append(graph)
+        return graph
+
+    monkeypatch.setattr(torch, "compile", lambda module: compile(module, backend=counting))
+    order = ("train", flowers, "--engine", "torch", "--epochs", 3)
+    losses = []
+    for options in ((), ("--precision", "bf16"), ("--compile",)):
+        done = call(*order, *options, "--json")
+        assert done.returncode == 0
+        losses.append(json.loads(done.stdout)["loss"])
+        assert bool(graphs) == (options == ("--compile",))
+        parameters = json.loads(call("inspect", "flowers.pellucid", "--json").stdout)["parameters"]
+        assert parameters.get("precision", "full") == ("bf16" if "bf16" in options else "full")
+        assert parameters.get("compile", False) == ("--compile" in options)
+    full, rounded, compiled = losses
+    assert compiled == pytest.approx(full, rel=1e-5)
+    assert 1e-6 < abs(rounded - full) < 0.1
+
+
+@pytest.mark.parametrize("options", [("--precision", "bf16"), ("--compile",)])
+def test_precision_and_compile_are_for_torch(call, flowers, options):
+    done = call("train", flowers, *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].endswith("is for engine='torch', got engine='auto'")
+
+
 def test_without_test_rows_no_figure_is_claimed(call, flowers):
     done = call("train", flowers, "--test-fraction", 0)
     assert "nobody knows how good it is" in done.stdout

@@ -13,12 +13,14 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from scipy import sparse
 
-from pellucid import CNNClassifier, MLPClassifier, MLPRegressor, Neuron
+from pellucid import CNNClassifier, MLPClassifier, MLPRegressor, Neuron, load, save
 from pellucid.errors import DivergenceError, InvalidArgumentError, InvalidDataError, PellucidError, PellucidWarning
 from pellucid.parts.compiled.loss import loss_and_slope
 from pellucid.parts.loss import Loss
+from pellucid.scaling.losses import rows as torch_losses
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(24, 3))
@@ -35,6 +37,9 @@ def make(name, **changes):
     kind = MLPClassifier if name == "MLPClassifier" else MLPRegressor
     return kind(**SHORT | changes)
 
+
+IMAGES = RNG.normal(size=(24, 2, 4, 3))
+SHORT_IMAGES = {name: value for name, value in SHORT.items() if name != "hidden_layer_sizes"} | {"padding": 0}
 
 EVERY = ("Neuron", "MLPClassifier", "MLPRegressor", "CNNClassifier")
 LAYERED = EVERY[1:]
@@ -99,7 +104,7 @@ def test_3_huge_X_is_refused_or_everything_stays_finite(name, dtype, scale):
 @pytest.mark.parametrize("link", ["softmax", "logistic"])
 @pytest.mark.parametrize("name", ["log_loss", "focal"])
 def test_2_cross_entropy_of_extreme_logits_is_finite_and_silent(name, link, dtype, size):
-    rows, columns = 100_000, 10
+    rows, columns = 1_000_000, 3
     z = (RNG.choice([-1, 1], size=(rows, columns)) * size).astype(dtype)
     target = np.eye(columns, dtype=dtype)[RNG.integers(0, columns, rows)]
     loss = Loss(name, link, 2.0)
@@ -115,6 +120,12 @@ def test_2_cross_entropy_of_extreme_logits_is_finite_and_silent(name, link, dtyp
     )  # fmt: skip
     assert total == pytest.approx(each.sum(dtype=np.float64), rel=1e-5)
     np.testing.assert_allclose(d.reshape(rows, columns), slope, atol=1e-6)
+    logits = torch.from_numpy(z).requires_grad_()
+    given = target.argmax(1) if link == "softmax" and name == "log_loss" else target  # as the engine gives it
+    of_torch = torch_losses(loss, logits, torch.from_numpy(given))
+    of_torch.sum().backward()
+    np.testing.assert_allclose(of_torch.detach().numpy(), each, rtol=1e-5)
+    np.testing.assert_allclose(logits.grad.numpy(), slope, atol=1e-6)
 
 
 # -- 4: divergence ----------------------------------------------------------------------------------
@@ -131,6 +142,18 @@ def test_4_divergence_names_epoch_and_rate_and_keeps_the_last_finite_weights(eng
         model.fit(X, 10 * X[:, 0])
     assert all(np.isfinite(weight).all() for weight in (*model.coefs_, *model.intercepts_))
     assert np.isfinite(model.loss_curve_).all()
+
+
+@pytest.mark.parametrize("engine", (*ENGINES, "torch"))
+def test_4_running_means_that_overflow_end_training_and_the_finite_ones_stay(engine):
+    model = CNNClassifier([(3, 2)], (4,), batch_norm=True, dtype="float32", engine=engine, **SHORT_IMAGES)
+    model.fit(IMAGES, y)
+    before = model.stack_.parameters.whole.copy()
+    # Squares of 1e25 are beyond float32: the variance is infinite, 1/σ is 0, and loss and weights stay finite.
+    with pytest.raises(DivergenceError, match=r"diverged in epoch 4 at learning rate 0.001"):
+        model.set_params(warm_start=True).fit(IMAGES * 1e25, y)
+    np.testing.assert_array_equal(model.stack_.parameters.whole, before)
+    assert np.isfinite(model.predict_proba(IMAGES)).all()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -183,6 +206,15 @@ def test_8_no_rows_and_one_class_are_refused_by_name(name, picture):
         refused(make(name).fit(X, y), picture, InvalidDataError, ["class"], X, np.ones(len(X), int))
 
 
+@pytest.mark.parametrize("form", [(0, 4, 3), (0, 2, 4, 3)])
+def test_8_no_images_are_refused_by_name(form, picture):
+    images = IMAGES[:, 0] if len(form) == 3 else IMAGES
+    model = CNNClassifier([(3, 2)], (4,), **SHORT_IMAGES).fit(images, y)
+    refused(model, picture, InvalidDataError, ["0 sample(s)"], np.zeros(form), y[:0])
+    with pytest.raises(InvalidDataError, match=r"0 sample\(s\)"):
+        model.predict(np.zeros(form))
+
+
 # -- 9, 10: early stopping --------------------------------------------------------------------------
 
 
@@ -227,8 +259,38 @@ def test_12_a_warm_start_with_other_classes_or_layers_states_both(picture):
         both = ["9-5-1", "9-6-1"] if name == "CNNClassifier" else ["(3, 5, 1)", "(3, 6, 1)"]
         refused(model, picture, InvalidArgumentError, [*both, "warm_start"], X, y)
         model = make(name, warm_start=True).fit(X, y)
+    for name in LAYERED:
+        model = make(name, warm_start=True).fit(X, y).set_params(activation="tanh")
+        refused(model, picture, InvalidArgumentError, ["relu", "tanh", "warm_start"], X, y)
+        model = make(name, warm_start=True).fit(X, y).set_params(bias=False)
+        refused(model, picture, InvalidArgumentError, ["bias True", "ask for False", "warm_start"], X, y)
     neuron = make("Neuron", warm_start=True).fit(X, y)
     refused(neuron, picture, InvalidArgumentError, ["[0, 1]", "[0, 5]"], X, np.where(y == 1, 5, y))
+
+
+@pytest.mark.parametrize("engine", (*ENGINES, "torch"))
+@pytest.mark.parametrize("name", LAYERED)
+def test_12_a_warm_start_takes_up_other_dropout_and_what_is_saved_predicts_the_same(name, engine, tmp_path):
+    changes = {"dropout": 0.5} | ({"shift": 0.7, "rotation": 20.0} if name == "CNNClassifier" else {})
+    curves = {}
+    for changed in (False, True):
+        model = make(name, warm_start=True, engine=engine).fit(X, y)
+        model.set_params(**(changes if changed else {})).fit(X, y)
+        curves[changed] = model.loss_curve_
+        save(model, tmp_path / "model")
+        np.testing.assert_array_equal(load(tmp_path / "model").predict(X), model.predict(X))
+        again = load(tmp_path / "model").fit(X, y)
+        np.testing.assert_array_equal(again.coefs_[0], model.fit(X, y).coefs_[0])
+    assert curves[False][:3] == curves[True][:3]
+    assert curves[False][3:] != curves[True][3:]
+
+
+@pytest.mark.parametrize("name", LAYERED)
+def test_12_parameters_of_another_network_are_not_saved_beside_its_weights(name, tmp_path):
+    model = make(name).fit(X, y).set_params(activation="tanh")
+    with pytest.raises(InvalidArgumentError, match=r"relu.*, but the parameters .* ask for .*tanh.*; set the param"):
+        save(model, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
 
 
 # -- 13: sample weights -----------------------------------------------------------------------------
@@ -310,6 +372,33 @@ def test_14_every_kind_of_array_gives_the_same_network(name, kind, engine, tmp_p
     np.testing.assert_array_equal(first, second)
     expected = usual.predict(WHOLE.astype(np.float32)) if kind == "float16" else usual.predict(WHOLE)
     np.testing.assert_array_equal(other.predict(given), expected)
+
+
+def backwards_images(values, path):
+    turned = (slice(None, None, -1),) * values.ndim
+    return values[turned].copy()[turned]
+
+
+def strided_images(values, path):
+    wide = np.zeros([2 * side for side in values.shape])
+    inner = wide[tuple(slice(None, None, 2) for _ in values.shape)]
+    inner[...] = values
+    return inner
+
+
+@pytest.mark.parametrize("engine", (*ENGINES, "torch"))
+@pytest.mark.parametrize(
+    "kind", ["read-only memmap", "Fortran order", "strided", "big-endian", "float16", "int8", "lists"]
+)
+@pytest.mark.parametrize("dimensions", [3, 4])
+def test_14_images_in_every_kind_of_array_give_the_same_network(dimensions, kind, engine, tmp_path):
+    whole = np.round(IMAGES * 4) if dimensions == 4 else np.round(IMAGES[:, 0] * 4)
+    given = (KINDS | {"strided": strided_images, "backwards": backwards_images})[kind](whole, tmp_path)
+    settings = SHORT_IMAGES | {"dtype": "float64", "engine": engine, "pool_size": 1}
+    usual, other = (CNNClassifier([(3, 2)], (4,), **settings).fit(images, y) for images in (whole, given))
+    np.testing.assert_array_equal(usual.stack_.parameters.vector, other.stack_.parameters.vector)
+    expected = usual.predict_proba(whole.astype(np.float32)) if kind == "float16" else usual.predict_proba(whole)
+    np.testing.assert_array_equal(other.predict_proba(given), expected)
 
 
 @pytest.mark.parametrize("name", EVERY)

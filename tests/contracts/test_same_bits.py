@@ -2,11 +2,12 @@
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from pellucid import MLPClassifier, MLPRegressor, load, save
+from pellucid import CNNClassifier, MLPClassifier, MLPRegressor, load, save
 from pellucid.learning import loop
 
 RNG = np.random.default_rng(5)
@@ -218,3 +219,18 @@ def test_lbfgs_watched_is_lbfgs_unwatched(engine):
     losses = [step.loss for step in watched.steps(X, X @ [1, 2, 3, 4])]
     assert losses == unwatched.loss_curve_ == sorted(losses, reverse=True)
     np.testing.assert_array_equal(watched.stack_.parameters.vector, unwatched.stack_.parameters.vector)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", [MLPClassifier, CNNClassifier])
+def test_threads_that_predict_side_by_side_get_what_one_alone_gets(kind, engine):
+    images = RNG.normal(size=(1200, 144))
+    labels = (images[:, :72].mean(axis=1) > 0).astype(int)
+    settings = {"max_iter": 1, "n_iter_no_change": 1, "random_state": 0, "engine": engine}
+    fitted = kind(**settings).fit(images[:100], labels[:100])
+    parts = [images[start : start + 300 - start // 10] for start in (0, 300, 600, 900)] * 8
+    alone = [fitted.predict_proba(part) for part in parts]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(fitted.predict_proba, parts))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)

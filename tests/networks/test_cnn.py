@@ -7,6 +7,7 @@ import pickle
 import platform
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -162,6 +163,31 @@ def test_a_watched_run_is_the_unwatched_one_and_ten_epochs_are_five_and_five(eng
             five = load(tmp_path / "model")
         np.testing.assert_array_equal(parameters(five.fit(X, y)), parameters(ten))
     assert ten.engine_ == engine
+
+
+def test_a_plan_is_of_one_stack_and_is_made_once(monkeypatch):
+    rng, engine = np.random.default_rng(0), named("compiled", random_stack(np.random.default_rng(1)))
+    images = rng.normal(size=(5, 36))
+    for activation in ("relu", "tanh", "silu"):  # as many parameters, and yet another network
+        stack = ConvStack((1, 6, 6), [Stage(3, 3, activation)], (2,), [], dtype=np.float64)
+        stack.initialise("auto", np.random.default_rng(0))
+        close(engine.predict(stack, images), Reference().predict(stack, images), 1e-12)
+        assert activation in stack.architecture
+    monkeypatch.setattr(Stage, "__str__", None)  # words about a stage, which no batch needs
+    assert len(list(model(engine="compiled", max_iter=2).steps(X, y, "batch"))) == 2 * 3
+
+
+def test_multiply_adds_are_counted_without_making_the_network():
+    wide = model(hidden_layer_sizes=(3000, 3000))
+    wide.image_shape_ = (1, 7, 6)
+    tracemalloc.start()
+    count = wide._multiply_adds(42)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1e6
+    assert count == wide._build_stack(42, 1, np.float32).multiply_adds
+    # Convolutions: places x kernels x their size; then dense layers.
+    assert count == 42 * 5 * 9 + 2 * 2 * 4 * 5 * 4 + 16 * 3000 + 3000 * 3000 + 3000
 
 
 def test_images_in_any_form_are_the_same_network():

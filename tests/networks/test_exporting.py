@@ -29,9 +29,18 @@ MODELS = {
         ((4, 3),), (8,), image_shape=(8, 8), pooling="average", stride=2, padding=1, **SHORT
     ).fit(load_digits().data[:60] / 16, load_digits().target[:60]),
 }
+# onnxruntime has few of the float64 operations that such networks need.
+DOUBLE = SHORT | {"dtype": "float64"}
+MODELS |= {
+    "float64": lambda: MLPClassifier((7, 6, 5, 4), ("gelu", "elu", "softplus", "leaky_relu"), **DOUBLE).fit(X, y),
+    "float64 number": lambda: MLPRegressor("huber", (7,), "softplus", **DOUBLE).fit(X, 100 + X[:, 0]),
+    "float64 images": lambda: CNNClassifier(
+        ((4, 3),), (8,), image_shape=(8, 8), pooling="average", batch_norm=True, **DOUBLE
+    ).fit(load_digits().data[:60] / 16, load_digits().target[:60]),
+}
 
-
-SLOW = {"squared", "labels", "numbers", "mean pooling", "a number", "two classes"}  # torch takes seconds to export each
+# torch takes seconds to export each
+SLOW = {"squared", "labels", "numbers", "mean pooling", "a number", "two classes", "float64 number"}
 
 
 @pytest.fixture(params=MODELS)
@@ -60,6 +69,7 @@ def test_onnxruntime_says_what_predict_says(name, tmp_path):
         logits = model.decision_function(rows).reshape(others[0].shape)
         np.testing.assert_allclose(others[0], logits, atol=1e-5)
         assert "classes" in session.get_modelmeta().custom_metadata_map
+    assert session.get_modelmeta().custom_metadata_map["dtype"] == "float32"
     assert len(session.run(None, {"X": rows[:1]})[0]) == 1  # any number of rows
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from cases import CASES, SETTINGS, samples
 
-from pellucid import MLPClassifier
+from pellucid import CNNClassifier, MLPClassifier
 from pellucid.errors import ProcessError
 from pellucid.scaling.checkpoint import agree
 from pellucid.scaling.loop import learn
@@ -77,8 +77,14 @@ try:
 except ProcessError as error:
     found["other data"] = str(error)
 
+try:
+    images = X.numpy().reshape([(37, 1, 5), (37, 5, 1)][rank])  # of the same rows
+    CNNClassifier([(2, 1)], pool_size=1, random_state=0, engine="torch").fit(images, y.numpy())
+except ProcessError as error:
+    found["other images"] = str(error)
+
 for name, (changes, given) in CASES.items():
-    model = MLPClassifier(**(SETTINGS | changes)).fit(X.numpy(), y.numpy(), **given)
+    model = MLPClassifier(**(SETTINGS | changes)).fit(*samples(name), **given)
     found[name] = model.loss_curve_
 found["seed drawn"] = MLPClassifier(**(SETTINGS | {"random_state": None})).fit(X.numpy(), y.numpy()).loss_curve_
 print(json.dumps(found))

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from pellucid import MLPClassifier, save
+from pellucid import CNNClassifier, MLPClassifier, load, save
 from pellucid.errors import InvalidArgumentError, ModelFileError
+from pellucid.learning import loop
+from pellucid.saving.entries import parse
+from pellucid.saving.file import read_file, write_file
 from pellucid.scaling.checkpoint import Checkpoint, fingerprint
 from pellucid.scaling.loop import cosine, train
 
@@ -37,17 +40,108 @@ def everything(fitted, folder):
 )
 def test_a_cut_training_goes_on_to_the_same_bits(tmp_path, changes, granularity, engine):
     changes = changes | {"engine": engine}
-    whole = model(**changes).fit(X, y)
+    whole = model(**changes)
+    total = len(list(whole.steps(X, y, granularity)))
     steps = model(**changes).steps(X, y, granularity, checkpoint=Checkpoint(tmp_path, 0))
     for step in steps:
         if step.number == 7:
             break
     steps.close()
-    resumed = model(**changes).fit(X, y, checkpoint=tmp_path)
+    for left in (total - 7, 0):  # it goes on, does not begin anew; then it is finished, and found so
+        resumed = model(**changes)
+        assert len(list(resumed.steps(X, y, granularity, checkpoint=tmp_path))) == left
+        assert everything(resumed, tmp_path) == everything(whole, tmp_path)
+        assert resumed.n_iter_ == whole.n_iter_
+
+
+class Interrupting(Checkpoint):
+    """A checkpoint that is renewed at every chance, at the eleventh of which Ctrl-C comes."""
+
+    def __init__(self, folder):
+        super().__init__(folder, 0)
+        self.chances = 0
+
+    def offer(self, state, *, now=False):
+        super().offer(state, now=now)
+        self.chances += 1
+        if self.chances == 11:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
+@pytest.mark.parametrize("watched", ["steps", "verbose", "fit"])
+def test_it_is_renewed_within_an_epoch_however_the_run_is_watched(tmp_path, monkeypatch, watched, engine, capsys):
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0)  # as if a batch took a tenth of a second
+    whole = model(engine=engine).fit(X, y)
+    cut = model(engine=engine, verbose=watched == "verbose")
+    with pytest.warns(UserWarning, match="interrupted: the model is as it was after epoch 2"):
+        if watched == "steps":
+            list(cut.steps(X, y, checkpoint=Interrupting(tmp_path)))
+        else:
+            cut.fit(X, y, checkpoint=Interrupting(tmp_path))
+    header, _ = read_checkpoint(tmp_path)
+    assert (header["state"]["training"]["epoch"], header["state"]["training"]["batch"]) == (2, 1)
+    resumed = model(engine=engine)
+    assert len(list(resumed.steps(X, y, "batch", checkpoint=tmp_path))) == 12 * 5 - 11
     assert everything(resumed, tmp_path) == everything(whole, tmp_path)
-    assert resumed.n_iter_ == whole.n_iter_
-    again = model(**changes).fit(X, y, checkpoint=tmp_path)  # it is finished, and found so
-    assert everything(again, tmp_path) == everything(whole, tmp_path)
+
+
+def read_checkpoint(folder):
+    text, arrays = read_file(folder / "checkpoint.pellucid")
+    return parse(text), arrays
+
+
+def test_a_warm_start_has_a_checkpoint_of_its_own(tmp_path, picture):
+    first = model(warm_start=True).fit(X, y, checkpoint=tmp_path / "first")
+    save(first, tmp_path / "begun")
+    whole = load(tmp_path / "begun").fit(X, y)
+    before = picture(first)
+    with pytest.raises(InvalidArgumentError, match=r"of a run with weights_at_start='\w+', but now weights_at_start="):
+        first.fit(X, y, checkpoint=tmp_path / "first")  # which would put the weights of the first fit back
+    assert picture(first) == before
+    steps = load(tmp_path / "begun").steps(X, y, checkpoint=Checkpoint(tmp_path / "second", 0))
+    for _ in range(5):
+        next(steps)
+    steps.close()
+    resumed = load(tmp_path / "begun")
+    assert len(list(resumed.steps(X, y, checkpoint=tmp_path / "second"))) == 12 - 5
+    assert everything(resumed, tmp_path) == everything(whole, tmp_path)
+    assert resumed.n_iter_ == 12
+    assert len(resumed.loss_curve_) == 24
+
+
+def test_a_checkpoint_that_is_refused_changes_nothing(tmp_path, picture):
+    stopping = {"early_stopping": True, "validation_fraction": 0.3, "learning_rate_init": 0.05, "warm_start": True}
+    fitted = model(**stopping).fit(X, y)
+    assert (fitted._training.latest_vector != fitted._training.best_vector).any()
+    save(fitted, tmp_path / "begun")
+    model(batch_size=8).fit(X, y, checkpoint=tmp_path)
+    before = picture(fitted)
+    with pytest.raises(InvalidArgumentError, match="batch_size=8, but now batch_size=16"):
+        fitted.set_params(dropout=0.5).fit(X, y, checkpoint=tmp_path)
+    assert picture(fitted.set_params(dropout=0.0)) == before
+    load(tmp_path / "begun").fit(X, y, checkpoint=tmp_path / "own")
+    header, arrays = read_checkpoint(tmp_path / "own")
+    write_file(tmp_path / "own" / "checkpoint.pellucid", header, arrays | {"bias2": np.zeros(4)})
+    with pytest.raises(ModelFileError, match=r"holds an array 'bias2' of shape \(4,\), but its parameters ask for"):
+        fitted.fit(X, y, checkpoint=tmp_path / "own")
+    assert picture(fitted) == before
+
+
+def test_images_of_another_shape_are_another_run(tmp_path):
+    images = RNG.normal(size=(20, 4, 9))
+    network = CNNClassifier([(2, 3)], (3,), max_iter=2, n_iter_no_change=2, random_state=0, engine="torch")
+    network.fit(images, y[:20], checkpoint=tmp_path)
+    with pytest.raises(InvalidArgumentError, match=r"image_shape=\(1, 4, 9\), but now image_shape=\(1, 9, 4\)"):
+        network.fit(images.reshape(20, 9, 4), y[:20], checkpoint=tmp_path)
+
+
+def test_a_newer_format_is_refused_with_both_versions(tmp_path):
+    model().fit(X, y, checkpoint=tmp_path)
+    header, arrays = read_checkpoint(tmp_path)
+    write_file(tmp_path / "checkpoint.pellucid", header | {"format": 2, "pellucid": "9.1"}, arrays)
+    with pytest.raises(ModelFileError, match=r"in format 2 by Pellucid 9\.1, but Pellucid .* reads format 1; go on"):
+        model().fit(X, y, checkpoint=tmp_path)
 
 
 def test_another_run_is_refused_with_both_values(tmp_path):

@@ -52,6 +52,22 @@ def test_torch_takes_the_same_steps(kind):
     np.testing.assert_allclose(other.predict_proba(X), one.predict_proba(X), rtol=1e-6)
 
 
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
+def test_one_image_of_maps_of_one_pixel_is_its_own_mean(engine):
+    changes = {"padding": 0, "pool_size": (3, 1), "batch_size": 23}  # the last batch has one image
+    changes |= {"conv_layers": ((4, 3), (6, 2)), "solver": "sgd"}
+    one, other = (network("normed", engine=name, **changes).fit(X, y) for name in ("reference", engine))
+    assert one.stack_.shapes[-1] == (6, 1, 1)
+    np.testing.assert_allclose(other.loss_curve_, one.loss_curve_, rtol=1e-9)
+    np.testing.assert_allclose(other.stack_.parameters.whole, one.stack_.parameters.whole, rtol=1e-6, atol=1e-9)
+
+
+def test_lbfgs_sees_the_images_as_they_are():
+    changes = {"solver": "lbfgs", "shift": 1.0, "rotation": 10.0, "dropout": 0.2}
+    one, other = (network("plain", engine=engine, **changes).fit(X, y) for engine in ("reference", "torch"))
+    np.testing.assert_allclose(other.loss_curve_, one.loss_curve_, rtol=1e-9)
+
+
 def test_augmentation_and_checkpoints_work_with_torch(tmp_path):
     changes = {"shift": 1.0, "rotation": 10.0, "dropout": 0.2, "batch_norm": True, "engine": "torch"}
     whole = network("plain", **changes).fit(X, y)

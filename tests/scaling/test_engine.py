@@ -1,14 +1,17 @@
 """The engine ``torch`` behind the estimators; that its steps are the other engines' is in tests/contracts."""
 
+import gc
 import pickle
 import shutil
 import subprocess
 import sys
 import warnings
+import weakref
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pellucid import MLPClassifier, MLPRegressor, save
 from pellucid.errors import DivergenceError, InvalidArgumentError, MissingExtraError, PellucidWarning
@@ -40,6 +43,7 @@ def classifier(engine, **changes):
         ({"loss": "sum_of_squares", "learning_rate_init": 0.001}, {}),
         ({"early_stopping": True, "validation_fraction": 0.2, "n_iter_no_change": 3}, {}),
         ({"solver": "lbfgs", "max_iter": 100}, {}),
+        ({"solver": "lbfgs", "max_iter": 100, "dropout": 0.5}, {}),  # the loss that it minimises is one without
     ],
 )
 def test_estimators_learn_what_they_learn_with_the_compiled_engine(changes, given):
@@ -213,6 +217,24 @@ def test_a_fit_may_go_on_with_another_engine():
     np.testing.assert_allclose(five.loss_curve_, ten.loss_curve_, rtol=1e-9)
 
 
+class NoFloat64(TorchDispatchMode):
+    """As on an Apple GPU: no tensor is of float64."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor) and made.dtype == torch.float64:
+            raise TypeError(f"{function} made a tensor of float64")
+        return made
+
+
+@pytest.mark.parametrize("changes", [{}, {"loss": "sum_of_squares"}, {"solver": "sgd", "loss": "focal"}])
+def test_a_device_without_float64_is_enough_for_float32(changes):
+    with NoFloat64():
+        classifier("torch", dtype="float32", **changes).fit(X, y, sample_weight=RNG.uniform(0.1, 2, 60))
+    with pytest.raises(TypeError, match="made a tensor of float64"), NoFloat64():
+        classifier("torch", dtype="float64").fit(X, y)
+
+
 def test_devices_are_refused_where_they_cannot_be():
     with pytest.raises(InvalidArgumentError, match="device must be one of auto, cpu, cuda, mps; got 'tpu'"):
         classifier("torch", device="tpu").fit(X, y)
@@ -221,6 +243,20 @@ def test_devices_are_refused_where_they_cannot_be():
     if not torch.cuda.is_available():
         with pytest.raises(InvalidArgumentError, match="device='cuda' cannot be used here"):
             classifier("torch", device="cuda").fit(X, y)
+
+
+@pytest.mark.parametrize("changes", [{}, {"solver": "lbfgs"}])
+def test_a_trained_network_does_not_keep_its_samples(changes):
+    samples = X.copy()
+    model = classifier("torch", **changes).fit(samples, y)
+    steps = classifier("torch").steps(samples, y)
+    next(steps)
+    steps.close()
+    kept = weakref.ref(samples)
+    del samples
+    gc.collect()
+    assert kept() is None
+    assert model.predict(X).shape == y.shape
 
 
 def test_torchs_own_random_numbers_and_threads_stay_as_they_were():

@@ -104,6 +104,16 @@ def test_a_module_of_another_network_is_refused_with_both_shapes_and_nothing_cha
     assert picture(model) == before
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_weights_of_any_float_type_come_back(dtype):
+    model = network("relu", "float32")
+    module = model.to_torch().to(dtype)
+    rounded = [parameter.detach().double().numpy() for parameter in module.parameters()]
+    model.from_torch(module)
+    for own, view in zip(rounded, as_torch(model.stack_, model.stack_.parameters.vector), strict=True):
+        np.testing.assert_array_equal(view, own)
+
+
 def test_weights_that_are_not_finite_are_refused_by_row_and_column():
     model = network("relu")
     module = model.to_torch()

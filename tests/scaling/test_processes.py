@@ -51,7 +51,7 @@ def test_slopes_are_those_of_the_joined_batch_however_unequal_the_shares(told):
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_estimator_learns_what_it_learns_alone(told, name):
-    X, y = samples()
+    X, y = samples(name)
     changes, given = CASES[name]
     alone = MLPClassifier(**(SETTINGS | changes)).fit(X, y, **given).loss_curve_
     for found in told:
@@ -79,3 +79,8 @@ def test_afterwards_they_can_go_on(told):
 def test_other_data_is_named_with_both_values(told):
     assert told[0]["other data"] == "rank 1 has data='b', but rank 0 has 'a'; give every process the same"
     assert told[1]["other data"] == "rank 0 has data='a', but rank 1 has 'b'; give every process the same"
+
+
+def test_images_of_another_shape_are_named_with_both(told):
+    assert "rank 1 has image_shape=(1, 5, 1), but rank 0 has (1, 1, 5)" in told[0]["other images"]
+    assert "rank 0 has image_shape=(1, 1, 5), but rank 1 has (1, 5, 1)" in told[1]["other images"]

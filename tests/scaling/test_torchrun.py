@@ -28,16 +28,17 @@ def table(tmp_path):
     return tmp_path
 
 
-def torchrun(folder, name, *options, kill=None, restarts=1):
-    """Start two processes that train ``name``; they write a checkpoint after every epoch."""
+def torchrun(folder, name, *options, kill=None, when=None, restarts=1):
+    """Start two processes that train ``name``; they write a checkpoint after every epoch, and a log an attempt."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "KILL_NOTE": str(folder / f"{name}.killed")}
     if kill is not None:
-        environment |= {"KILL": kill}
+        environment |= {"KILL": kill} | ({} if when is None else {"KILL_WHEN": str(folder / when)})
     environment["PYTHONPATH"] = os.pathsep.join(
         [str(HERE / "killer"), *filter(None, [os.environ.get("PYTHONPATH"), str(Path(pellucid.__file__).parents[1])])]
     )
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", str(restarts),
+        "--log-dir", f"{name}.logs", "--tee", "3",
         "-m", "pellucid", "train", "table.csv", "--engine", "torch", "--hidden", "8", "--epochs", "40",
         "--out", f"{name}.pellucid", "--checkpoint", name, "--checkpoint-every", "0", *options,
     ]  # fmt: skip
@@ -51,6 +52,12 @@ def finished(process, folder, name):
     said, complained = process.communicate(timeout=200)
     assert process.returncode == 0, complained
     return (folder / f"{name}.pellucid").read_bytes(), said, complained
+
+
+def log(folder, name, attempt):
+    """Return what the first process said in that attempt."""
+    (file,) = folder.glob(f"{name}.logs/*/attempt_{attempt}/0/stderr.log")
+    return file.read_text()
 
 
 def workers(folder):
@@ -75,12 +82,14 @@ def assert_gone(folder, seconds=5):
 
 def test_two_processes_train_one_model_and_a_killed_one_goes_on_to_the_bit(table):
     whole = torchrun(table, "whole")
-    cut = torchrun(table, "cut", kill="1:backward:0.05")
+    cut = torchrun(table, "cut", kill="1:backward:0", when="cut/checkpoint.pellucid")
     expected, said, _ = finished(whole, table, "whole")
     found, _, complained = finished(cut, table, "cut")
     assert (table / "cut.killed").exists()
     assert "Signal 9 (SIGKILL)" in complained or "exitcode: -9" in complained or "exitcode  : -9" in complained
     assert found == expected
+    assert "epoch 1, loss" in log(table, "whole", 0)
+    assert "epoch 1, loss" not in log(table, "cut", 1)  # it went on, and did not begin anew
     assert said.count("accuracy") == 1 == said.count("Saved in whole.pellucid")  # one of the two speaks
     assert_gone(table)
 

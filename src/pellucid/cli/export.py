@@ -23,6 +23,8 @@ def export(model_file: Path, out: Path) -> None:
 
     if out.suffix == ".onnx":
         write_onnx(model, out)
+        if model.stack_.dtype == "float64":
+            display.note(say("The network computes in float64, the file in float32: about seven digits are the same."))
         display.show(say("Written: {path}.", path=out))
     else:
         write_python(model, out)

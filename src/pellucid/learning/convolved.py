@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.learning import compiled_conv
 from pellucid.learning.compiled import A, D, Z
-from pellucid.learning.engine import PREDICT_ROWS, Reference, dense_layout, loss_numbers, same_type, typed
+from pellucid.learning.engine import PREDICT_ROWS, Planned, Reference, dense_layout, loss_numbers, same_type, typed
 from pellucid.learning.recipe import Problem, Recipe
 from pellucid.learning.reference import add_penalty
 from pellucid.learning.threads import limited_threads, threads_for
@@ -170,25 +170,15 @@ class Convolved(Reference):
 
     def __init__(self) -> None:
         self.threads = 1
-        self._planned: tuple[Any, ...] = ()
-        self._plan_made: Plan | None = None
+        self._planned = Planned()
         self._pool: ThreadPoolExecutor | None = None
 
-    def _plan(self, stack: Stack, rows: int) -> Plan:
-        # All that a layout depends on; the stages in words, since they say everything of themselves.
-        wanted: tuple[Any, ...] = (
-            rows,
-            self.threads,
-            stack.dtype,
-            stack.architecture,
-            stack.activations,
-            stack.dropout,
-            stack.bias,
-        )
-        wanted += (str(getattr(stack, "stages", "")),)
-        if self._plan_made is None or wanted != self._planned:
-            self._plan_made, self._planned = Plan(stack, rows, self.threads), wanted  # type: ignore[arg-type]
-        return self._plan_made
+    def _plan(self, stack: Any, rows: int) -> Plan:
+        wanted = (stack, rows, self.threads, stack.dropout)  # nothing else that it lays out may change
+        if wanted != self._planned.of:
+            self._planned.of, self._planned.plan = wanted, Plan(stack, rows, self.threads)
+        plan: Plan = self._planned.plan
+        return plan
 
     def _shared(self, work: Callable[[int, int, np.ndarray], None], rows: int, scratch: np.ndarray) -> None:
         """Run work(first block, last block, scratch) for all blocks of a batch, a part in each thread."""

@@ -5,6 +5,7 @@ A third, ``torch``, is in ``scaling/engine.py``. All run the same batches in the
 within an engine every run is bit-equal.
 """
 
+import threading
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -25,6 +26,7 @@ __all__ = [
     "RUNNING",
     "Engine",
     "Memory",
+    "Planned",
     "close_epoch",
     "named",
     "typed",
@@ -85,6 +87,9 @@ class Engine(Protocol):
 
     def predict(self, stack: Stack, X: np.ndarray) -> np.ndarray:
         """Return the logits (n, K) for X (n, D)."""
+
+    def release(self) -> None:
+        """Let go of the samples of the last training."""
 
 
 def named(name: str, stack: Stack | None = None) -> Engine:
@@ -152,6 +157,9 @@ class Reference:
         """See ``Engine.predict``."""
         return reference.predict(stack, X)
 
+    def release(self) -> None:
+        """See ``Engine.release``: none are kept."""
+
 
 def close_epoch(monitor: np.ndarray, recipe: Recipe) -> tuple[float, bool]:
     """Return the epoch's loss and whether it has stopped improving; start the next sum."""
@@ -163,32 +171,37 @@ def close_epoch(monitor: np.ndarray, recipe: Recipe) -> tuple[float, bool]:
     return float(value), 0 <= recipe.patience < monitor[NO_IMPROVEMENT]
 
 
+class Planned(threading.local):
+    """What an engine has laid out last, and for what; each thread its own, since kernels of two run side by side."""
+
+    of: tuple[Any, ...] = ()
+    plan: Any = None
+
+
 class Compiled:
-    """Whole epochs in compiled code: see ``compiled.py``. Buffers are allocated once a batch size."""
+    """Whole epochs in compiled code: see ``compiled.py``. Buffers are allocated once a thread and batch size."""
 
     name = "compiled"
     threads = 1
 
     def __init__(self) -> None:
-        self._planned: tuple[Any, ...] = ()
-        self._rows = -1
-        self._work = np.zeros(0)
-        self._layout = np.zeros((7, 0), np.int64)
+        self._planned = Planned()
 
     def _plan(self, stack: Stack, rows: int) -> dict[str, Any]:
         """Return the arrays that describe a stack to compiled code, with room for batches of ``rows``."""
-        # All that a layout depends on: compiled code that was given another stack's would write where it must not.
-        wanted = (rows, stack.dtype, stack.sizes, stack.activations, stack.dropout, stack.bias)
-        if wanted != self._planned:
-            self._layout, size = dense_layout(stack, rows)
-            self._work, self._rows, self._planned = np.zeros(size, stack.dtype), rows, wanted
-        codes = [CODES[name] for name in ("identity", *stack.activations)]
-        return {
-            "work": self._work,
-            "sizes": np.array(stack.sizes, np.int64),
-            "layout": self._layout,
-            "codes": np.array(codes, np.int64),
-        }
+        # Only dropout may change in a stack; compiled code that was given another's plan would write where it must not.
+        wanted = (stack, rows, stack.dropout)
+        if wanted != self._planned.of:
+            layout, size = dense_layout(stack, rows)
+            codes = [CODES[name] for name in ("identity", *stack.activations)]
+            self._planned.of = wanted
+            self._planned.plan = {
+                "work": np.zeros(size, stack.dtype),
+                "sizes": np.array(stack.sizes, np.int64),
+                "layout": layout,
+                "codes": np.array(codes, np.int64),
+            }
+        return self._planned.plan
 
     def train(
         self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory,
@@ -224,13 +237,17 @@ class Compiled:
         """See ``Engine.predict``."""
         from pellucid.learning import compiled
 
-        plan = self._plan(stack, min(PREDICT_ROWS, max(1, len(X))))
+        rows = min(PREDICT_ROWS, max(1, len(X)))
+        plan = self._plan(stack, rows)
         logits = np.empty((len(X), stack.sizes[-1]), stack.dtype)
         compiled.predict(
             same_type(X), stack.parameters.vector, plan["work"], plan["sizes"], plan["layout"], plan["codes"],
-            stack.dropout_rng, logits, self._rows,
+            stack.dropout_rng, logits, rows,
         )  # fmt: skip
         return logits
+
+    def release(self) -> None:
+        """See ``Engine.release``: none are kept."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

@@ -1,8 +1,9 @@
 """The loop: batches, epochs, schedules, validation, early stopping, and everything needed to go on later.
 
 ``Training`` is the state of a run. ``Training.run`` is the one way to advance it: a generator that yields after
-every batch, epoch or (``granularity="chunk"``) after at most 0.1 s of work; all three do the same arithmetic in
-the same order, so a watched run is bit-equal to an unwatched one. The state is valid after every yield.
+every batch, or after at most 0.1 s of work, which ends with the epoch (``granularity="epoch"``) or may be several
+epochs (``"chunk"``); all three do the same arithmetic in the same order, so a watched run is bit-equal to an
+unwatched one. The state is valid after every yield.
 """
 
 from collections.abc import Callable, Iterator
@@ -113,8 +114,7 @@ class Training:
                     self.validate(recipe, validation)
             if status == CONVERGED:
                 self._stale(recipe)
-            if granularity != "epoch" or self.batch == 0:
-                yield self
+            yield self
 
     def _advance(
         self, engine: Engine, recipe: Recipe, problem: Problem, last: int, granularity: str, each_epoch: bool

@@ -5,6 +5,7 @@ differ in their last bits between thread counts. So the count depends on the lar
 what the process allows; it is stored with the model as ``n_threads_``.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -35,12 +36,48 @@ def threads_for(multiply_adds: int, worth: int = WORTH_A_THREAD) -> int:
     return min(allowed, default=1) if multiply_adds >= worth else 1
 
 
+class _Limits:
+    """The number of BLAS threads is one for the whole process, though blocks of several threads may ask for some.
+
+    The latest that is not yet left decides; the last one to be left brings back what was before the first.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.asked = threading.Lock(), list[int]()
+        self.libraries = [each for each in _controller().lib_controllers if each.user_api == "blas"]
+        self.before = self.now = list[int]()
+
+    def enter(self, count: int) -> None:
+        with self.lock:
+            if not self.asked:
+                self.before = self.now = [library.num_threads for library in self.libraries]
+            self.asked.append(count)
+            self._set([count] * len(self.now))
+
+    def leave(self, count: int) -> None:
+        with self.lock:
+            del self.asked[len(self.asked) - 1 - self.asked[::-1].index(count)]
+            self._set([self.asked[-1]] * len(self.now) if self.asked else self.before)
+
+    def _set(self, counts: list[int]) -> None:
+        if counts == self.now:
+            return
+        for library, count in zip(self.libraries, counts, strict=True):
+            library.set_num_threads(count)
+        self.now = counts
+
+
+@cache
+def _limits() -> _Limits:
+    return _Limits()
+
+
 @contextmanager
 def limited_threads(count: int) -> Iterator[None]:
     """Let BLAS use that many threads within the block."""
-    libraries = _controller().lib_controllers
-    if all(library.num_threads == count for library in libraries if library.user_api == "blas"):
-        yield  # asking takes 5 us, to set and to restore 150
-        return
-    with _controller().limit(limits=count, user_api="blas"):
+    limits = _limits()
+    limits.enter(count)
+    try:
         yield
+    finally:
+        limits.leave(count)

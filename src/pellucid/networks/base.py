@@ -321,8 +321,9 @@ class StackEstimator(CallbackSupport, BaseEstimator):
     ) -> Generator[float]:  # fmt: skip
         """Train; yield the learning rate after each advance. The estimator is whole after every yield."""
         with unchanged_by_errors(self):
-            problem, recipe, watch, data = self._prepare(X, y, sample_weight, validation, partial, classes)
-            first, seen, keep = self._taken_up(checkpoint, data)
+            problem, recipe, watch, data, asked = self._prepare(X, y, sample_weight, validation, partial, classes)
+            first, seen, keep = self._taken_up(checkpoint, data, asked, recipe)
+        self.n_threads_ = self._engine.threads = self._threads(recipe.batch_size)
         training, self.interrupted_ = self._training, False
         if granularity == "chunk" and (self.verbose or getattr(self, "_skl_callbacks", None)):
             granularity = "epoch"
@@ -339,6 +340,9 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         try:
             with told(self, shown, epochs, self._fitted_attributes) as listeners:
                 for _ in advances:
+                    if granularity == "epoch" and training.batch:  # nobody looks within an epoch
+                        keep(False)
+                        continue
                     self._publish(training.epoch - first, seen, problem.size, running=True)
                     stop = [listener(*self._latest()) for listener in listeners if training.batch == 0]
                     keep(False)
@@ -356,6 +360,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
                 stacklevel=3,
             )
         finally:
+            self._engine.release()
             training.keep_best()
             self._publish(training.epoch - first, seen, problem.size)
         if not (partial or training.finished or self.interrupted_ or self._patience < 0):
@@ -375,10 +380,11 @@ class StackEstimator(CallbackSupport, BaseEstimator):
 
     def _prepare(
         self, X: Any, y: Any, sample_weight: Any, given: tuple[Any, Any], partial: bool, classes: Any
-    ) -> tuple[Problem, Recipe, Validation | None, list[np.ndarray | None]]:
-        """Check everything that was given; build the network, or make the one that is there ready to go on.
+    ) -> tuple[Problem, Recipe, Validation | None, list[np.ndarray | None], Stack]:
+        """Check everything that was given; build the network, or see that the one that is there can go on.
 
-        Returns what to learn, how, how to validate, and all arrays of data that decide what will be learned.
+        Returns what to learn, how, how to validate, all arrays of data that decide what will be learned, and the
+        network that was asked for, which may be another than the one that goes on.
         """
         self._check_parameters()
         known = self.__sklearn_is_fitted__()
@@ -411,31 +417,42 @@ class StackEstimator(CallbackSupport, BaseEstimator):
             X_val, y_val, val_weights = held_out
             parts = (X_val, y_val, self._encode(y_val), _product(val_weights, class_factors, y_val))
             data += [X_val, *parts[2:]]
-        self._begin(self._build_stack(X.shape[1], Y.shape[1], self._dtype), recipe, fresh, seed)
+        asked = self._build_stack(X.shape[1], Y.shape[1], self._dtype)
+        self._begin(asked, recipe, fresh, seed)
         watch = None if parts is None else self._validation(recipe, parts, stopping)
-        return problem, recipe, watch, data
+        return problem, recipe, watch, data, asked
 
     def _engine_named(self, name: str, stack: Stack) -> engines.Engine:
         if name == "torch":
             return Torch(self.device, self.precision, bool(self.compile))
         return engines.named(name, stack)
 
-    def _taken_up(self, checkpoint: Any, data: list[np.ndarray | None]) -> tuple[int, int, Callable[[bool], None]]:
+    def _taken_up(
+        self, checkpoint: Any, data: list[np.ndarray | None], asked: Stack, recipe: Recipe
+    ) -> tuple[int, int, Callable[[bool], None]]:
         """Make sure that all processes are about to do the same, and go on from a checkpoint if there is one.
 
         Returns the epoch, and the samples seen, with which this fit began, and what keeps its state from now on.
+        The network that is there changes only when nothing more can be refused.
         """
         together = join() if self.engine_ == "torch" else ALONE
         first, seen = self._training.epoch, self.t_
-        if checkpoint is None:
-            if together.size > 1:
-                agree(self._identity(data), together)
-            return first, seen, lambda now: None
-        keeper = self._checkpoint(checkpoint)
-        if (found := keeper.resume(self._identity(data), together)) is not None:
+        keeper = None if checkpoint is None else self._checkpoint(checkpoint)
+        found = None
+        if keeper is not None:
+            found = keeper.resume(self._identity(data), together)
+        elif together.size > 1:
+            agree(self._identity(data), together)
+        if found is None:
+            if asked is not self.stack_:
+                self.stack_.regularise_as(asked)
+            self._training.resume(self.solver, recipe.optimizer.slots)
+        else:
             header, arrays = found
-            self._training = self._training_from(self.stack_, header["training"], arrays)
+            self._adopt(self._training_from(asked, header["training"], arrays), self._engine, self._seed)
             first, seen = header["first"], header["seen"]
+        if keeper is None:
+            return first, seen, lambda now: None
 
         def state() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             training, arrays = self._training_to_file()
@@ -460,9 +477,11 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         """Return what must be the same for a training to be the same."""
         chosen = {name: value for name, value in self.get_params(deep=False).items() if name not in LISTENING}
         device = device_for(self.device, self._dtype).type if self.engine_ == "torch" else "cpu"
+        begun, arrays = self._training.to_arrays()
+        start = [self.stack_.parameters.whole, *arrays.values(), np.array(str(begun))]  # a warm start's, too
         return chosen | {
             "class": type(self).__name__, "engine": self.engine_, "device": device, "dtype": self._dtype.name,
-            "random_state": self._seed, "data": fingerprint(data),
+            "random_state": self._seed, "data": fingerprint(data), "weights_at_start": fingerprint(start),
         }  # fmt: skip
 
     def _validation(self, recipe: Recipe, parts: tuple[Any, ...], stopping: bool) -> Validation:
@@ -540,21 +559,26 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         return strata
 
     def _begin(self, stack: Stack, recipe: Recipe, fresh: bool, seed: int) -> None:
-        """Take the new network, or make the one that is there ready to go on."""
+        """Take the new network, or see that the one that is there is what was asked for."""
         if fresh:
             rng = np.random.default_rng(seed)
             stack.initialise(self.initial_weights, rng)
             self._adopt(Training.begin(stack, recipe, rng), self._engine_named(self.engine, stack), seed)
             self.t_ = 0
-        elif (stack.architecture, stack.bias) != (self.stack_.architecture, self.stack_.bias):
-            raise InvalidArgumentError(
-                f"this network has layers {self.stack_.architecture}, but the parameters and the data now ask for "
-                f"{stack.architecture}; set warm_start=False to start anew"
-            )
-        elif self.engine != "auto":
+            return
+        self._check_structure(stack, "fit with warm_start=False to start anew")
+        if self.engine != "auto":
             self._adopt(self._training, self._engine_named(self.engine, self.stack_), seed)
-        self._training.resume(self.solver, recipe.optimizer.slots)
-        self.n_threads_ = self._engine.threads = self._threads(recipe.batch_size)
+
+    def _check_structure(self, asked: Stack, mend: str) -> None:
+        """Raise InvalidArgumentError where the network that is there computes otherwise than the one asked for."""
+        own, new = ({"layers": s.architecture, "activation": s.activations[:-1], "bias": s.bias}
+                    for s in (self.stack_, asked))  # fmt: skip
+        for name, value in own.items():
+            if value != new[name]:
+                raise InvalidArgumentError(
+                    f"this network has {name} {value}, but the parameters and the data now ask for {new[name]}; {mend}"
+                )
 
     def _threads(self, rows: int) -> int:
         """Return how many threads batches of so many rows get."""
@@ -717,8 +741,14 @@ class StackEstimator(CallbackSupport, BaseEstimator):
     # -- saving ----------------------------------------------------------------------------------------------
 
     def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return what a model file keeps: see ``pellucid.saving``."""
+        """Return what a model file keeps: see ``pellucid.saving``.
+
+        Raises InvalidArgumentError where the parameters, of which it will be made again, ask for another network.
+        """
         check_is_fitted(self)
+        self._check_parameters()
+        asked = self._build_stack(self.n_features_in_, self._count_outputs(), self._dtype)
+        self._check_structure(asked, "set the parameters back, or fit it, before you save it")
         training, arrays = self._training_to_file()
         header = {
             "parameters": self.get_params(deep=False),
@@ -767,14 +797,16 @@ class StackEstimator(CallbackSupport, BaseEstimator):
     def _training_from(self, stack: Stack, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Training:
         """Return the training of which ``_training_to_file`` told, over this stack, the weights in place."""
         own = stack.parameters.views | stack.parameters.running
-        for name, place in own.items():
-            place[...] = expect_shape(arrays, name, place.shape)
+        given = {name: expect_shape(arrays, name, place.shape) for name, place in own.items()}
         state = {
             name.removeprefix("training."): value for name, value in arrays.items() if name.startswith("training.")
         }
         expect_names(arrays, [*own, *(f"training.{name}" for name in state)])
-        expect_shape(arrays, "training.safe", stack.parameters.whole.shape)
+        for name in ("safe", *(name for name in ("best_vector", "latest_vector") if name in state)):
+            expect_shape(arrays, f"training.{name}", stack.parameters.whole.shape)
         expect_shape(arrays, "training.slots", (arrays["training.slots"].shape[0], stack.parameters.vector.size))
+        for name, place in own.items():  # now that all fit
+            place[...] = given[name]
         return Training.from_arrays(stack, header, state | {"monitor": np.array(header["monitor"], np.float64)})
 
     def _kept(self) -> tuple[str, ...]:

@@ -269,7 +269,11 @@ class CNNClassifier(TracedStack, StackClassifier):
         )  # fmt: skip
 
     def _multiply_adds(self, n_features: int) -> int:
-        return self._build_stack(n_features, 1, np.float32).multiply_adds
+        shape, total = self.image_shape_, 0
+        for number, stage in enumerate(self._stages(), start=1):
+            total += stage.multiply_adds(shape, number)
+            shape = stage.pooled(shape, number)
+        return total + super()._multiply_adds(int(np.prod(shape)))
 
     def _threads(self, rows: int) -> int:
         if self.engine_ != "compiled":
@@ -290,7 +294,7 @@ class CNNClassifier(TracedStack, StackClassifier):
             images = (1, *shape[1:]) if len(shape) == 3 else tuple(shape[1:])
             if 0 in images:
                 raise InvalidDataError(f"X must hold images of at least one pixel; got shape {shape}")
-            X = np.asarray(X).reshape(len(X), -1)
+            X = np.asarray(X).reshape(len(X), int(np.prod(images)))
         elif len(shape) > 4:
             raise InvalidDataError(
                 f"X must be (n, height, width), (n, channels, height, width) or (n, D); got shape {shape}"
@@ -336,6 +340,9 @@ class CNNClassifier(TracedStack, StackClassifier):
 
     def _kept(self) -> tuple[str, ...]:
         return (*super()._kept(), "image_shape_")
+
+    def _identity(self, data: list[np.ndarray | None]) -> dict[str, Any]:
+        return super()._identity(data) | {"image_shape": self.image_shape_}  # the data are rows
 
     # -- trace -----------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ __all__ = ["write_onnx", "write_python"]
 def write_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     """Write a trained network as an ONNX file: input ``X`` (N, D); ``probabilities`` and ``logits``, or ``prediction``.
 
+    All are float32, also where the network is float64: onnxruntime has no float64 convolutions, for one.
     Raises InvalidArgumentError for a model without layers, and MissingExtraError without PyTorch and onnx.
     """
     _check(model)
@@ -40,12 +41,12 @@ def write_onnx(model: Any, path: str | os.PathLike[str]) -> None:
         raise MissingExtraError(
             "this needs onnx and onnxscript, which are not installed: python -m pip install 'pellucid[torch,onnx]'"
         ) from error
-    example = torch.zeros(2, model.n_features_in_, dtype=getattr(torch, model.stack_.dtype.name))
+    example = torch.zeros(2, model.n_features_in_)
     names = ["probabilities", "logits"] if hasattr(model, "classes_") else ["prediction"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's exporter warns about itself
         program = torch.onnx.export(
-            _answering(torch, model).eval(), (example,), input_names=["X"], output_names=names,
+            _answering(torch, model).float().eval(), (example,), input_names=["X"], output_names=names,
             dynamic_shapes=({0: torch.export.Dim("N")},), dynamo=True, verbose=False,
         )  # fmt: skip
     proto = program.model_proto
@@ -65,7 +66,7 @@ def _check(model: Any) -> None:
 
 def _about(model: Any) -> dict[str, Any]:
     """Return what a file should say of itself."""
-    about: dict[str, Any] = {"pellucid": __version__, "class": type(model).__name__}
+    about: dict[str, Any] = {"pellucid": __version__, "class": type(model).__name__, "dtype": "float32"}
     if hasattr(model, "classes_"):
         about["classes"] = model.classes_.tolist()
     if names := _columns(model):

@@ -37,13 +37,15 @@ class Stage:
     norm: bool = False
 
     def __str__(self) -> str:
-        """Return the stage in a few words, all that its parameters depend on."""
+        """Return the stage in a few words: all that decides what it computes, and from how many weights."""
         grouped = f" in {self.groups} groups" if self.groups > 1 else ""
         moved = f" stride {self.stride}" if self.stride > 1 else ""
         padded = f" padding {self.padding}" if self.padding else ""
         pooled = f", {self.pooling} of {self.pool} x {self.pool}" if self.pool > 1 else ""
+        normed = ", normed" * self.norm
         return (
-            f"{self.channels} of {self.kernel} x {self.kernel}{grouped}{moved}{padded}{', normed' * self.norm}{pooled}"
+            f"{self.channels} of {self.kernel} x {self.kernel}{grouped}{moved}{padded}{normed}, "
+            f"{self.activation}{pooled}"
         )
 
     def convolved(self, shape: Shape, number: int = 1) -> Shape:
@@ -77,6 +79,11 @@ class Stage:
                 f"got {self.pool}; use 1 for no pooling"
             )
         return channels, rows, columns
+
+    def multiply_adds(self, shape: Shape, number: int = 1) -> int:
+        """Return how many multiplications with a weight the convolution of one image (C, H, W) takes."""
+        channels, rows, columns = self.convolved(shape, number)
+        return rows * columns * channels * (shape[0] // self.groups) * self.kernel**2
 
 
 class ConvStack(Stack):
@@ -152,6 +159,12 @@ class ConvStack(Stack):
             layers.append(kind((stage.pool, stage.pool), (stage.pool, stage.pool)))
         return layers
 
+    def regularise_as(self, other: Stack) -> None:
+        """Take the dropout, the shifts and the rotations of a stack alike, for the training to come."""
+        if isinstance(other, ConvStack):
+            self.shift, self.rotation = other.shift, other.rotation
+        super().regularise_as(other)
+
     def initialise(self, scheme: str, rng: np.random.Generator) -> None:
         """Draw new weights; biases and running means become 0, γ and running variances 1."""
         super().initialise(scheme, rng)
@@ -168,11 +181,8 @@ class ConvStack(Stack):
     @property
     def multiply_adds(self) -> int:
         """How many multiplications with a weight one sample takes on its way forwards."""
-        total = super().multiply_adds
-        for number, (stage, shape) in enumerate(zip(self.stages, self.shapes, strict=False), start=1):
-            _, rows, columns = stage.convolved(shape)
-            total += rows * columns * self.parameters.views[f"weight{number}"].size
-        return total
+        stages = zip(self.stages, self.shapes, strict=False)
+        return super().multiply_adds + sum(stage.multiply_adds(shape) for stage, shape in stages)
 
     @property
     def architecture(self) -> str:

@@ -117,6 +117,11 @@ class Stack:
         self.dropout_rng = rng
         self._build()
 
+    def regularise_as(self, other: "Stack") -> None:
+        """Take the dropout of a stack alike, for the training to come."""
+        self.dropout = other.dropout
+        self._build()
+
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, list[Any]]:
         """Return the logits (N, K) and each layer's cache."""
         caches = []

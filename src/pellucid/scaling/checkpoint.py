@@ -25,6 +25,7 @@ from pellucid.scaling.processes import ALONE, Processes
 __all__ = ["Checkpoint", "agree", "fingerprint"]
 
 NAME = "checkpoint.pellucid"
+FORMAT = 1
 State = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
@@ -68,6 +69,11 @@ class Checkpoint:
             header = parse(text)
             if header.get("class") != "Checkpoint":
                 raise ModelFileError(f"holds a {header.get('class')!r}, not a checkpoint")
+            if header["format"] != FORMAT:
+                raise ModelFileError(
+                    f"was written in format {header['format']} by Pellucid {header['pellucid']}, but Pellucid "
+                    f"{__version__} reads format {FORMAT}; go on with that version, or choose another folder"
+                )
             known, state = header["identity"], decode(header["state"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"{self.path}: {error}") from error
@@ -86,7 +92,7 @@ class Checkpoint:
             return
         header, arrays = state()
         entries = {
-            "class": "Checkpoint", "format": 1, "pellucid": __version__,
+            "class": "Checkpoint", "format": FORMAT, "pellucid": __version__,
             "identity": self._identity, "state": encode(header, "state"),
         }  # fmt: skip
         try:

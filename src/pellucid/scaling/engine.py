@@ -39,7 +39,7 @@ from pellucid.parts.stack import Stack
 from pellucid.scaling import import_torch
 from pellucid.scaling.loop import learn
 from pellucid.scaling.losses import rows as loss_rows
-from pellucid.scaling.modules import module_of, running
+from pellucid.scaling.modules import module_of, running, with_norms_of_one_value
 from pellucid.scaling.processes import Processes, join, launched
 
 __all__ = ["DEVICES", "PRECISIONS", "Torch", "check_compiler", "device_for"]
@@ -133,7 +133,7 @@ class Torch:
 
     def loss_and_gradient(self, stack: Stack, recipe: Recipe, problem: Problem) -> float:
         """See ``Engine.loss_and_gradient``."""
-        bound = self._bind(stack, recipe, problem, self._nothing)
+        bound = self._bind(stack, recipe, problem, self._nothing, training=False)
         with bound.at_work():
             (everything,) = bound.batches(np.arange(problem.size)[None], 0, np.zeros(1), whole=True)
             value, _ = bound.together.backward(bound.weights, bound.loss, everything)
@@ -147,9 +147,15 @@ class Torch:
             self._own = named("auto", stack)
         return self._own.predict(stack, X)
 
-    def _bind(self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory) -> "_Bound":
+    def release(self) -> None:
+        """See ``Engine.release``: with them goes all that torch holds, on an accelerator too."""
+        self._bound = None
+
+    def _bind(
+        self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory, *, training: bool = True
+    ) -> "_Bound":
         if self._bound is None or not self._bound.is_of(stack, recipe, problem, memory):
-            self._bound = _bind(self.device, stack, recipe, problem, memory)
+            self._bound = _bind(self.device, stack, recipe, problem, memory, training)
             self._bound.rounded = self.precision == "bf16"
             if self.compiled:
                 self._bound.forward = import_torch().compile(self._bound.module)
@@ -193,9 +199,11 @@ class _Bound:
     running: list[Any]
     lines: list[Any]  # the weights as they lie in memory, which torch's fused optimizers do twice as fast
     held: list[Any]  # those of them that L2 holds small; biases are free
-    augment: list[Augment]
+    augment: list[Augment]  # none outside training
     rounded: bool = False  # products of bfloat16
     strength: float = 0.0  # of L2, in the batch at hand
+    shares: int = 1  # how many processes have samples of it
+    weight: float = 0.0  # of this one's samples
     penalty: Any = 0.0
 
     def is_of(self, *others: Any) -> bool:
@@ -208,7 +216,7 @@ class _Bound:
     @property
     def draws(self) -> bool:
         """Whether a batch needs random numbers."""
-        return bool(self.augment) or any(self.stack.dropout)
+        return bool(self.augment) or (self.module.training and any(self.stack.dropout))
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -260,18 +268,16 @@ class _Bound:
         size = self.problem.size if whole else self.recipe.batch_size
         per_epoch = -(-self.problem.size // size)
         index = torch.from_numpy(np.ascontiguousarray(orders)).to(self.device)
-        weights, alpha = self.problem.weights, self.recipe.alpha
+        alpha = self.recipe.alpha
         groups = self.optimizer.param_groups
         for number, rate in enumerate(rates.tolist(), start=start):
             epoch, batch = divmod(number, per_epoch)
             rows = slice(batch * size, (batch + 1) * size)
             epoch %= len(orders)
-            if self.recipe.loss.averaged:
-                chosen = orders[epoch, rows]
-                count = float(weights[chosen].sum(dtype=np.float64)) if weights.size else len(chosen)
-                self.strength = alpha / count
-            else:
-                self.strength = alpha
+            chosen = orders[epoch, rows]
+            own = self.together.share(chosen)
+            self.shares, self.weight = min(self.together.size, len(chosen)), self._weighed(own)
+            self.strength = alpha / self._weighed(chosen) if self.recipe.loss.averaged else alpha
             for group in groups:
                 group["lr"] = rate
             if draws:  # a seed a batch: how a run is cut into calls changes nothing
@@ -281,6 +287,11 @@ class _Bound:
                 self.augment = [Augment(layer.shift, layer.rotation, rng) for layer in self.augment]
             self.penalty = self.strength / 2 * self._squares()
             yield index[epoch, rows]
+
+    def _weighed(self, rows: np.ndarray) -> float:
+        """Return the weight of these samples; not on the device, which may have no float64, and would be waited for."""
+        weights = self.problem.weights
+        return float(weights[rows].sum(dtype=np.float64)) if weights.size else float(len(rows))
 
     def _squares(self) -> Any:
         """Return |W|² over what L2 holds small, biases apart; on the CPU by NumPy, whose calls cost a fifth."""
@@ -314,23 +325,21 @@ class _Bound:
     def loss(self, index: Any) -> tuple[Any, float]:
         """Return the mean loss of these samples and their weight."""
         z, y = self._logits(self._moved(self.X[index])), self.Y[index]
-        weight = float(len(index))
         if y.ndim == 1 and self.W is None:  # the commonest loss, in one operation
-            return import_torch().nn.functional.cross_entropy(z, y), weight
+            return import_torch().nn.functional.cross_entropy(z, y), self.weight
         each = loss_rows(self.recipe.loss, z, y)
         if self.W is not None:
-            chosen = self.W[index]
-            each, weight = each * chosen, float(chosen.sum(dtype=import_torch().float64))
+            each = each * self.W[index]
         if self.recipe.loss.averaged:
-            return each.sum() / weight, weight
-        return each.sum() * self.together.size, 1.0  # the mean of the processes' sums, times their number
+            return each.sum() / self.weight, self.weight
+        return each.sum() * self.shares, 1.0  # the mean of the processes' sums, times their number
 
 
-def _bind(name: str, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory) -> _Bound:
-    """Make the torch module, its data and its optimizer."""
+def _bind(name: str, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory, training: bool) -> _Bound:
+    """Make the torch module, its data and its optimizer; outside training without dropout and augmentation."""
     torch = import_torch()
     device = device_for(name, stack.dtype)
-    module = module_of(stack).train()
+    module = with_norms_of_one_value(module_of(stack)).train(training)
     weights, buffers = list(module.parameters()), running(module)
     lines = [torch.from_numpy(view).to(device).requires_grad_() for view in _laid_out(stack, stack.parameters.vector)]
     with torch.no_grad():
@@ -352,7 +361,7 @@ def _bind(name: str, stack: Stack, recipe: Recipe, problem: Problem, memory: Mem
         stack, recipe, problem, memory, join(), device, module, module, weights, optimizer,
         X, Y, W if len(problem.weights) else None, buffers, lines,
         [line for line, name in zip(lines, stack.parameters.shapes, strict=True) if name.startswith("weight")],
-        [layer for layer in stack.layers if isinstance(layer, Augment)],
+        [layer for layer in stack.layers if training and isinstance(layer, Augment)],
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ it is a module's buffers there, and ``running`` here.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from pellucid.parts.dense import Dense
 from pellucid.parts.stack import Stack
 from pellucid.scaling import import_torch
 
-__all__ = ["activation_function", "as_torch", "module_of", "read_weights", "running"]
+__all__ = ["activation_function", "as_torch", "module_of", "read_weights", "running", "with_norms_of_one_value"]
 
 
 def as_torch(stack: Stack, vector: np.ndarray) -> list[np.ndarray]:
@@ -47,6 +47,28 @@ def module_of(stack: Stack) -> Any:
     return module.eval()
 
 
+def with_norms_of_one_value(module: Any) -> Any:
+    """Return the module, its batch normalisations such that one value a channel is its own mean, as in ``parts``.
+
+    torch's own raise ValueError where a batch of one image has maps of one pixel.
+    """
+    for norm in module:
+        if isinstance(norm, import_torch().nn.BatchNorm2d):
+            norm.forward = partial(_normed, norm)
+    return module
+
+
+def _normed(norm: Any, x: Any) -> Any:
+    """Return γ x̂ + β of a batch of images (N, C, H, W)."""
+    torch = import_torch()
+    if not norm.training or x.numel() > x.shape[1]:
+        return type(norm).forward(norm, x)
+    with torch.no_grad():  # variance 0
+        norm.running_mean.lerp_(x.flatten().to(norm.running_mean.dtype), norm.momentum)
+        norm.running_var.mul_(1 - norm.momentum)
+    return (x - x) * norm.weight[:, None, None] + norm.bias[:, None, None]
+
+
 def running(module: Any) -> list[Any]:
     """Return the means and variances that a module's batch normalisations remember, in order."""
     return [buffer for name, buffer in module.named_buffers() if name.endswith(("running_mean", "running_var"))]
@@ -60,8 +82,8 @@ def read_weights(stack: Stack, module: Any) -> np.ndarray:
     torch = import_torch()
     if not isinstance(module, torch.nn.Module):
         raise InvalidDataTypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
-    given = [(name, value.detach().cpu().numpy()) for name, value in module.named_parameters()]
-    given += [("running statistics", value.cpu().numpy()) for value in running(module)]
+    named = [*module.named_parameters(), *(("running statistics", value) for value in running(module))]
+    given = [(name, value.detach().cpu().double().numpy()) for name, value in named]  # NumPy has no bfloat16
     whole, size = np.empty_like(stack.parameters.whole), stack.parameters.vector.size
     wanted = [*zip(stack.parameters.shapes, as_torch(stack, whole[:size]), strict=True)]
     start = size
@@ -76,7 +98,8 @@ def read_weights(stack: Stack, module: Any) -> np.ndarray:
                 f"the module's {name!r} is of shape {value.shape}, but this network's {own} is of shape {place.shape} "
                 "in torch's layout"
             )
-        place[...] = finite(name, value)
+        with np.errstate(over="ignore"):
+            place[...] = finite(name, value)
     return finite("the module", whole)
 
 

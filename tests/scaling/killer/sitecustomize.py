@@ -1,7 +1,7 @@
 """Kills a worker of torchrun in the middle of what the test asks for: python imports this when it starts.
 
 KILL is "rank:phase:after", phase a function's name or "import", after the seconds in that phase. Only in the first
-attempt; a file in KILL_NOTE tells when.
+attempt, and not before the file KILL_WHEN is there; a file in KILL_NOTE tells when.
 """
 
 import os
@@ -13,9 +13,11 @@ from pathlib import Path
 
 
 def watch(phase, after):
-    main = threading.main_thread().ident
+    main, awaited = threading.main_thread().ident, Path(os.environ.get("KILL_WHEN", "."))
     while True:
         time.sleep(0.0005)
+        if not awaited.exists():
+            continue
         frame, names = sys._current_frames().get(main), []
         while frame is not None:
             names.append(frame.f_code.co_name)
