@@ -45,7 +45,7 @@ class Page:
     def say(self, **message):
         self.socket.send(dumps(message))
 
-    def hear(self, timeout=10, acknowledge=True):
+    def hear(self, timeout=60, acknowledge=True):
         data = self.socket.recv(timeout=timeout)
         if isinstance(data, str):
             return loads(data)
