@@ -292,6 +292,14 @@ def test_mirrored_pairs_and_pairs_of_a_sentence_with_itself_are_added():
     assert told.tolist() == ["<", "=", "n", ">", "=", "=", "="]
 
 
+def test_a_mirrored_label_may_be_longer_than_all_that_are_given():
+    pair = (Tree.parse("( a b )"), Tree.parse("( c d )"))
+    found = examples([pair, pair], needs_trees=True)
+    assert both_ways(found, np.array(["en", "no"]), {"en": "entailed"}, None)[1].tolist() == ["en", "no", "entailed"]
+    model = small(mirror={"en": "entailed"}, max_iter=1).fit([pair, pair], ["en", "no"])
+    assert model.classes_.tolist() == ["en", "entailed", "no"]
+
+
 def test_mirroring_teaches_a_class_that_is_met_the_other_way_only(english):
     train = [pair for pair in english["train"] if pair.label != "neutral"]
     told = [{"entailment": "narrower", "contradiction": "excludes"}[pair.label] for pair in train]

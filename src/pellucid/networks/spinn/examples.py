@@ -134,7 +134,7 @@ def both_ways(
         for words in {first.words: first for first, _ in found}.values():
             more.append((words, words))
             told.append(identity)
-    return more, np.array(told, labels.dtype)
+    return more, np.array(told)
 
 
 def batches(rng: np.random.Generator, lengths: np.ndarray, size: int) -> Iterator[np.ndarray]:
