@@ -393,6 +393,32 @@ def test_early_stopping_keeps_the_best_epoch(english):
     assert len(model.validation_loss_curve_) == model.n_iter_
 
 
+def test_going_on_with_early_stopping_never_gives_a_worse_model_back(english):
+    train, test = english["train"], english["test"]
+    held_out = {"X_val": test, "y_val": labels(test)}
+    model = small(max_iter=8, learning_rate_init=0.02, warm_start=True, early_stopping=True, averaging=0.5)
+    model.fit(train, labels(train), **held_out)
+    score, before = model.score(test, labels(test)), model.predict_proba(test)
+    model.set_params(max_iter=2, learning_rate_init=1.0).fit(train, labels(train), **held_out)
+    assert max(model.validation_scores_[-2:]) < score == model.score(test, labels(test)) == model.best_validation_score_
+    assert np.array_equal(model.predict_proba(test), before)
+    other = [pair for pair in test if pair.label == "neutral"]  # of these the best is another
+    model.set_params(learning_rate_init=0.001).fit(train, labels(train), X_val=other, y_val=labels(other))
+    assert model.score(other, labels(other)) == model.best_validation_score_
+
+
+def test_a_score_of_zero_is_a_score(english):
+    train = list(english["train"])[:40]
+    model = small(max_iter=3, early_stopping=True, n_iter_no_change=1, learning_rate_init=1e-9)
+    first = next(model.steps(train, labels(train), X_val=train, y_val=labels(train)))
+    predicted = set(model.predict(train))
+    assert first.validation_score == model.best_validation_score_
+    never = [pair for pair in train if pair.label not in predicted]
+    model.fit(train, labels(train), X_val=never, y_val=labels(never))
+    assert model.validation_scores_ == [0.0, 0.0]
+    assert (model.best_validation_score_, model.n_iter_) == (0.0, 2)
+
+
 def test_without_early_stopping_what_is_held_out_is_only_looked_at(english):
     train, test = english["train"], english["test"]
     watched = small(max_iter=3).fit(train, labels(train), X_val=test, y_val=labels(test))

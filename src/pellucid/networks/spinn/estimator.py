@@ -139,6 +139,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     validation_loss_curve_, validation_scores_ : list of float or None
         Cross-entropy and accuracy on what was held out, after each epoch.
     best_validation_score_ : float or None
+        The best in the last fit; where it went on with weights under early stopping, theirs is among them.
     padding_share_ : float
         The share of padding, had the batches of the last epoch been rectangles: they hold sentences of like length.
     n_iter_ : int
@@ -260,8 +261,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             model, material, transition_weight=self.transition_weight,
             draw=(lambda: [self._seed, self.t_]) if draws else None,
         )  # fmt: skip
-        best: dict[str, Any] | None = None
-        since = 0
+        best, since = self._best_so_far(material), 0
         loops = train(
             model, lambda: objective.batches(self._rng, self.batch_size), objective.loss,
             epochs=epochs, rate=lambda epoch: self._rate(epoch, partial), clip=self.clip, optimizer=self._optimizer,
@@ -278,10 +278,9 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
                     step = self._judged(number, mean, norm, material)
                     score = step.values.get("validation_score")
                     since += 1
-                    if self.early_stopping and score is not None and score > (self.best_validation_score_ or -1):
-                        best, since = {name: value.clone() for name, value in model.state_dict().items()}, 0
-                    if score is not None:
-                        self.best_validation_score_ = max(score, self.best_validation_score_ or 0.0)
+                    if score is not None and _is_better(score, self.best_validation_score_):
+                        self.best_validation_score_, since = score, 0
+                        best = _weights(model) if self.early_stopping else None
                     stop = [listener(number, mean, score) for listener in listeners]
                     yield step
                     if any(stop) or (self.early_stopping and since >= self.n_iter_no_change):
@@ -456,6 +455,22 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         if self._average is not None:
             self._average.show(means)
 
+    def _best_so_far(self, material: Material) -> dict[str, Any] | None:
+        """Return the weights with which training goes on, where an epoch must be better to take their place.
+
+        They are judged anew, for what is held out may be another.
+        """
+        if material.held_out is None:
+            return None
+        self.best_validation_score_ = None
+        if not (self.early_stopping and self.t_):
+            return None
+        self._show_average(True)
+        self.model_.eval()
+        self.best_validation_score_, best = self._held_out(*material.held_out)[1], _weights(self.model_)
+        self._show_average(False)
+        return best
+
     def _judged(self, number: int, mean: float, norm: float, material: Material) -> Step:
         """Return the Step of an epoch, with what is held out judged."""
         rate = float(self._optimizer.param_groups[0]["lr"])
@@ -570,6 +585,15 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
+
+
+def _is_better(score: float, best: float | None) -> bool:
+    return best is None or score > best
+
+
+def _weights(model: TreeClassifier) -> dict[str, Any]:
+    """Return a copy of all weights and running statistics."""
+    return {name: value.clone() for name, value in model.state_dict().items()}
 
 
 def _places(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
