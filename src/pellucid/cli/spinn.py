@@ -58,17 +58,7 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
 
     model = SPINNClassifier(**settings)
     if not _learn(model, learned, judged, int(settings["max_iter"])):
-        if not getattr(model, "t_", 0):
-            raise KeyboardInterrupt(say("interrupted before the first update: nothing is saved"))
-        if launched().rank == 0:
-            save(model, order.out)
-        raise KeyboardInterrupt(
-            say(
-                "interrupted after epoch {n}; the network up to there is saved in {path}",
-                n=model.n_iter_,
-                path=order.out,
-            )
-        )
+        raise KeyboardInterrupt(_save_interrupted(model, order.out))
     if launched().rank > 0:
         return
     save(model, order.out)
@@ -89,6 +79,18 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
     if facts["dev_accuracy"] is not None:
         display.show(say("Accuracy on {path}: {share:.4f}.", path=order.dev, share=facts["dev_accuracy"]))
     display.show(say("Saved in {path}; judge it with `pellucid spinn evaluate {path} FILE`.", path=order.out))
+
+
+def _save_interrupted(model: Any, out: Path) -> str:
+    if not getattr(model, "n_iter_", 0):
+        return say("interrupted in the first epoch: nothing is saved")
+    if launched().rank == 0:
+        save(model, out)
+    if model.early_stopping:
+        return say(
+            "interrupted after epoch {n}; the best epoch up to there is saved in {path}", n=model.n_iter_, path=out
+        )
+    return say("interrupted after epoch {n}; the network up to there is saved in {path}", n=model.n_iter_, path=out)
 
 
 def _encoder(order: Order, parses: str) -> dict[str, Any]:
@@ -146,7 +148,7 @@ def _learn(model: Any, learned: Sentences, judged: Sentences | None, epochs: int
     """Train; show the epochs. False: interrupted."""
     held_out = {} if judged is None else {"X_val": judged, "y_val": _labels(judged)}
     with warnings.catch_warnings(), ctrl_c_heard(), display.progress_bar(say("training")) as progress:
-        warnings.filterwarnings("ignore", "training was interrupted")
+        warnings.filterwarnings("ignore", "training interrupted")
         try:
             with closing(model.steps(learned, _labels(learned), **held_out)) as steps:
                 for step in steps:

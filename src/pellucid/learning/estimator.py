@@ -7,7 +7,7 @@ refused in its words, as an error of ours.
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,6 +31,7 @@ __all__ = [
     "numbers",
     "numeric",
     "refused_in_our_words",
+    "restorer",
     "same_length",
     "unchanged_by_errors",
     "validated",
@@ -114,19 +115,29 @@ def check_seed(random_state: Any) -> np.random.RandomState:
 # -- data ----------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def unchanged_by_errors(estimator: Any) -> Iterator[None]:
-    """Leave the estimator with the attributes, and the random state, that it has now if the block raises."""
+def restorer(estimator: Any) -> Callable[[], None]:
+    """Return what gives the estimator the attributes, and the random state, that it has now."""
     before = dict(estimator.__dict__)
     generator = estimator.random_state if isinstance(estimator.random_state, np.random.RandomState) else None
     state: Any = None if generator is None else generator.get_state()
-    try:
-        yield
-    except BaseException:
+
+    def restore() -> None:
         estimator.__dict__.clear()
         estimator.__dict__.update(before)
         if generator is not None:
             generator.set_state(state)
+
+    return restore
+
+
+@contextmanager
+def unchanged_by_errors(estimator: Any) -> Iterator[None]:
+    """Leave the estimator with the attributes, and the random state, that it has now if the block raises."""
+    restore = restorer(estimator)
+    try:
+        yield
+    except BaseException:
+        restore()
         raise
 
 

@@ -1,7 +1,7 @@
 """``SPINNClassifier``: sentences, or pairs of sentences, to labels, as a scikit-learn estimator."""
 
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from copy import deepcopy
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pellucid.data.vectors import Vectors, read_vectors
 from pellucid.data.vocabulary import Vocabulary
-from pellucid.errors import InvalidArgumentError, InvalidDataError, ModelFileError, PellucidWarning
+from pellucid.errors import DivergenceError, InvalidArgumentError, InvalidDataError, ModelFileError, PellucidWarning
 from pellucid.learning.callback import CallbackSupport, told
 from pellucid.learning.estimator import (
     check_boolean,
@@ -23,6 +23,7 @@ from pellucid.learning.estimator import (
     check_number,
     check_seed,
     class_labels,
+    restorer,
     unchanged_by_errors,
 )
 from pellucid.learning.step import Step
@@ -35,6 +36,7 @@ from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.averaging import Average
 from pellucid.scaling.checkpoint import agree
 from pellucid.scaling.engine import device_for
+from pellucid.scaling.keeping import Kept
 from pellucid.scaling.loop import cosine, train
 from pellucid.scaling.processes import join
 
@@ -216,7 +218,10 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     # -- learning --------------------------------------------------------------------------------------------
 
     def fit(self, X: Iterable[Any], y: Any, *, X_val: Any = None, y_val: Any = None) -> Self:
-        """Learn from sentences or pairs X and their labels y; Ctrl-C ends it with what was learned so far.
+        """Learn from sentences or pairs X and their labels y.
+
+        Ctrl-C ends it with what the last whole epoch left. What is raised before the first has ended leaves the
+        model as it was, but for DivergenceError.
 
         ``X_val, y_val`` are judged after each epoch, and decide early stopping in place of ``validation_fraction``.
         """
@@ -235,7 +240,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             yield from run
 
     def partial_fit(self, X: Iterable[Any], y: Any, classes: Any = None) -> Self:
-        """Learn one more epoch on these examples; the optimizer goes on where it was.
+        """Learn one more epoch on these examples, or, where that is interrupted, none; the optimizer goes on.
 
         The first call needs ``classes``, all labels that will ever come, and decides the vocabulary: words that come
         later are unknown.
@@ -251,17 +256,17 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         self, X: Any, y: Any, validation: tuple[Any, Any], *, epochs: int, partial: bool = False, classes: Any = None
     ) -> Generator[Step]:
         """Train and yield a Step an epoch. The estimator is whole after every yield."""
+        as_before = restorer(self)
         with unchanged_by_errors(self):
             material = self._prepare(X, y, validation, partial, classes)
             if (together := join()).size > 1:
                 agree(self._identity(material), together)
-        model, before, self.interrupted_ = self.model_, self.t_, False
-        draws = self.dropout_embedding or self.dropout or self.word_dropout
-        objective = Objective(
-            model, material, transition_weight=self.transition_weight,
-            draw=(lambda: [self._seed, self.t_]) if draws else None,
-        )  # fmt: skip
-        best, since = self._best_so_far(material), 0
+            self.n_iter_, self.interrupted_ = 0, False
+            self._show_average(False)
+            whole = _Whole(self)
+        model, objective = self.model_, self._objective(material)
+        best: Kept | None = None
+        since = 0
         loops = train(
             model, lambda: objective.batches(self._rng, self.batch_size), objective.loss,
             epochs=epochs, rate=lambda epoch: self._rate(epoch, partial), clip=self.clip, optimizer=self._optimizer,
@@ -270,7 +275,9 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         hook = self._optimizer.register_step_post_hook(lambda *given: self._stepped())
         try:
             with told(self, fitted, epochs, self._fitted_attributes) as listeners:
+                best = self._best_so_far(material)
                 for number, (mean, norm) in enumerate(_in_one_thread(loops), 1):
+                    whole.take()
                     self._show_average(True)
                     self.n_iter_ = number
                     self.loss_curve_.append(mean)
@@ -280,27 +287,37 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
                     since += 1
                     if score is not None and _is_better(score, self.best_validation_score_):
                         self.best_validation_score_, since = score, 0
-                        best = _weights(model) if self.early_stopping else None
+                        best = Kept(model) if self.early_stopping else None
                     stop = [listener(number, mean, score) for listener in listeners]
                     yield step
                     if any(stop) or (self.early_stopping and since >= self.n_iter_no_change):
                         break
                     self._show_average(False)
-        except KeyboardInterrupt:
-            if self.t_ == before:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            if not whole.is_kept_after(error, as_before):
                 raise
             self.interrupted_ = True
+            kept = "is as it was" if best is None else "has the best weights"
             warnings.warn(
-                f"training was interrupted after epoch {self.n_iter_}; the model is as the last whole batch left it",
+                f"training interrupted: the model {kept} after epoch {self.n_iter_}, and is usable",
                 PellucidWarning,
                 stacklevel=3,
             )
         finally:
             hook.remove()
             model.eval()
-            self._show_average(True)
+            whole.show()
             if best is not None:
-                model.load_state_dict(best)
+                best.give_back()
+
+    def _objective(self, material: Material) -> Objective:
+        draws = self.dropout_embedding or self.dropout or self.word_dropout
+        return Objective(
+            self.model_, material, transition_weight=self.transition_weight,
+            draw=(lambda: [self._seed, self.t_]) if draws else None,
+        )  # fmt: skip
 
     def _prepare(self, X: Any, y: Any, given: tuple[Any, Any], partial: bool, classes: Any) -> Material:
         """Check all that was given; build the module, or make the one that is there ready to go on."""
@@ -333,7 +350,6 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
                 f"this model was built with {wrong}={self._built[wrong]}, and now {wrong} is "
                 f"{self._settings(len(found[0]))[wrong]}; set warm_start=False and fit to start anew"
             )
-        self._show_average(False)
         lengths = np.array([sum(len(part.words) for part in parts) for parts in found])
         return Material(sides(found, self.vocabulary_), targets, nodes, lengths, held_out)
 
@@ -455,7 +471,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         if self._average is not None:
             self._average.show(means)
 
-    def _best_so_far(self, material: Material) -> dict[str, Any] | None:
+    def _best_so_far(self, material: Material) -> Kept | None:
         """Return the weights with which training goes on, where an epoch must be better to take their place.
 
         They are judged anew, for what is held out may be another.
@@ -467,7 +483,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             return None
         self._show_average(True)
         self.model_.eval()
-        self.best_validation_score_, best = self._held_out(*material.held_out)[1], _weights(self.model_)
+        self.best_validation_score_, best = self._held_out(*material.held_out)[1], Kept(self.model_)
         self._show_average(False)
         return best
 
@@ -587,13 +603,46 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         return hasattr(self, "model_")
 
 
+class _Whole:
+    """The state of a training at the end of its last whole epoch; the optimizer's memory goes its own way."""
+
+    def __init__(self, estimator: SPINNClassifier) -> None:
+        self.estimator, self.average, self.rng = estimator, estimator._average, estimator._rng
+        self.weights = Kept(estimator.model_)
+        self.take()
+
+    def take(self) -> None:
+        """Keep the state of now, while the module holds the weights that training goes on with."""
+        self.weights.take()
+        self.t, self.drawn = self.estimator.t_, self.rng.bit_generator.state
+        if self.average is not None:
+            self.means, self.mean_t = [mean.clone() for mean in self.average.means], self.average.t
+
+    def is_kept_after(self, error: BaseException, as_before: Callable[[], None]) -> bool:
+        """Be as at the end of that epoch, or, where none has ended, let all be ``as_before``; True for Ctrl-C only.
+
+        A divergence leaves the first weights, which are finite, unless it comes before any update.
+        """
+        updated = self.estimator.t_ > self.t
+        self.estimator.t_ = self.t
+        self.rng.bit_generator.state = self.drawn
+        if self.average is not None:
+            self.average.show(False)
+            self.average.means, self.average.t = [mean.clone() for mean in self.means], self.mean_t
+        self.weights.give_back()
+        if not self.estimator.n_iter_ and not (updated and isinstance(error, DivergenceError)):
+            as_before()
+            return False
+        return isinstance(error, KeyboardInterrupt)
+
+    def show(self) -> None:
+        """Let the module hold the means, where there are any."""
+        if self.average is not None:
+            self.average.show(True)
+
+
 def _is_better(score: float, best: float | None) -> bool:
     return best is None or score > best
-
-
-def _weights(model: TreeClassifier) -> dict[str, Any]:
-    """Return a copy of all weights and running statistics."""
-    return {name: value.clone() for name, value in model.state_dict().items()}
 
 
 def _places(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
