@@ -19,6 +19,7 @@ import pellucid
 from pellucid.cli.spinn import bracket_f1
 from pellucid.data.english import generate_english
 from pellucid.data.listops import generate_listops
+from pellucid.spinn import SPINNClassifier
 from pellucid.trees import Tree
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
@@ -120,6 +121,22 @@ def test_patience_keeps_the_best_epoch(call, pairs):
     facts = trained(call, "--dev", "dev.txt", "--epochs", 12, "--patience", 2, "--learning-rate-init", 0.02)
     assert facts["dev_accuracy"] == max(pellucid.load("m").validation_scores_)
     assert judged(call)["accuracy"] == facts["dev_accuracy"]
+
+
+def test_a_model_of_numbers_is_judged_by_what_they_look_like(call, tmp_path):
+    found = generate_listops({"train": 60}, min_length=4, max_length=6)["train"]
+    (tmp_path / "f").write_text("".join(f"{one.label}\t{one.tree.to_brackets()}\n" for one in found), encoding="utf-8")
+    labels = [int(one.label) for one in found]
+    model = SPINNClassifier(hidden=8, max_iter=1, random_state=0).fit([one.tree for one in found], labels)
+    pellucid.save(model, tmp_path / "m")
+    facts = json.loads(call("spinn", "evaluate", "m", "f", "--format", "listops", "--json").stdout)
+    assert facts["accuracy"] == model.score([one.tree for one in found], labels)
+    assert {label: of["n"] for label, of in facts["per_class"].items()} == {
+        str(label): labels.count(label) for label in sorted(set(labels))
+    }
+    (tmp_path / "g").write_text("=\t( a b )\t( a b )\n", encoding="utf-8")
+    line = one_line(call("spinn", "evaluate", "m", "g", "--format", "logic"), 1)
+    assert "g holds the label '=', which m never learned; it knows 0, 1, " in line
 
 
 def test_single_sentences_are_listops_lines(call, tmp_path):

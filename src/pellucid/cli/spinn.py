@@ -181,29 +181,29 @@ def evaluate(model_file: Path, file: Path, format: str, *, binary: bool, beam: i
     """Show accuracy, that of each class, and, where the model finds its own parses, how they compare."""
     model = _load(model_file, beam)
     _check_binary(binary, format)
-    binary = format == "sst" and (binary or model.classes_.tolist() == ["0", "1"])
+    known = [str(label) for label in model.classes_.tolist()]  # one that was trained in Python may know numbers
+    binary = format == "sst" and (binary or known == ["0", "1"])
     found = _read(file, format, binary)
     labels = _labels(found)
-    if strange := sorted({*labels.tolist()} - {*model.classes_.tolist()}):
+    if strange := sorted({*labels.tolist()} - {*known}):
         raise InvalidDataError(
             say(
                 "{path} holds the label {label!r}, which {model} never learned; it knows {known}",
                 path=file,
                 label=strange[0],
                 model=model_file,
-                known=", ".join(model.classes_.tolist()),
+                known=", ".join(known),
             )
         )
     begin = perf_counter()
-    answers = _signs(model, found) if binary else model.predict(found)
+    answers = _signs(model, found) if binary else np.array(known)[model.predict_proba(found).argmax(1)]
     seconds = perf_counter() - begin
     trees = list(found.trees)
     facts: dict[str, Any] = {
         "accuracy": float(np.mean(answers == labels)),
         "n": len(labels),
         "per_class": {
-            label: _of_class(labels == label, answers == label)
-            for label in (["0", "1"] if binary else model.classes_.tolist())
+            label: _of_class(labels == label, answers == label) for label in (["0", "1"] if binary else known)
         },
         "transition_accuracy": None,
         "bracket_f1": None,
