@@ -333,6 +333,12 @@ def test_every_labelled_node_is_learned(encoder):
         ({"identity": "z"}, [(Tree.parse("a"), Tree.parse("b"))] * 2, ["x", "y"], "identity must be one of"),
         ({"device": "nowhere"}, [Tree.parse("a")] * 2, ["x", "y"], "device must be one that torch has here"),
         ({"early_stopping": True}, [Tree.parse("a")] * 2, ["x", "y"], "0.1 cannot be held out of 2"),
+        ({"device": "meta"}, [Tree.parse("a")] * 2, ["x", "y"], "device must be .* got 'meta'"),
+        ({"batch_norm": True, "batch_size": 1}, [Tree.parse("a")] * 2, ["x", "y"], "needs a batch_size of 2 or more, got"),
+        ({"hidden": 10**7}, [Tree.parse("a")] * 2, ["x", "y"], "not enough memory for hidden=10000000, embedding=8"),
+        ({"mlp": 2**63 - 1}, [Tree.parse("a")] * 2, ["x", "y"], "not enough memory for .* mlp=9223372036854775807"),
+        ({"embedding": 2**62}, [Tree.parse("a")] * 2, ["x", "y"], "not enough memory for"),
+        ({"mlp_layers": 10**9}, [Tree.parse("a")] * 2, ["x", "y"], "mlp_layers must be .* <= 100, got 1000000000"),
     ],
 )  # fmt: skip
 def test_options_that_do_not_fit_are_refused_in_one_sentence(settings, X, y, message):
@@ -340,6 +346,31 @@ def test_options_that_do_not_fit_are_refused_in_one_sentence(settings, X, y, mes
     with pytest.raises((InvalidArgumentError, InvalidDataError), match=message):
         model.fit(X, y)
     assert not hasattr(model, "model_")
+
+
+def test_batch_normalisation_needs_two_examples():
+    model = small(batch_norm=True)
+    with pytest.raises(InvalidDataError, match="batch_norm=True needs two examples or more, got one"):
+        model.partial_fit([Tree.parse("( a b )")], ["x"], classes=["x", "y"])
+
+
+def test_an_error_that_is_not_about_memory_stays_what_it_is(monkeypatch):
+    from pellucid.networks.spinn import estimator
+
+    def broken(*given, **settings):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(estimator, "TreeClassifier", broken)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        small().fit([Tree.parse("a")] * 2, ["x", "y"])
+
+
+def test_the_device_may_be_found_by_itself(english):
+    train, y = list(english["train"])[:40], labels(english["train"])[:40]
+    model = small(device="auto", max_iter=1).fit(train, y)
+    assert model.model_.device.type == ("cuda" if torch.cuda.is_available() else model.model_.device.type)
+    if not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        assert same(model, small(max_iter=1).fit(train, y), english["test"])
 
 
 def test_no_batch_holds_a_single_row():

@@ -1,8 +1,9 @@
 """``SPINNClassifier``: sentences, or pairs of sentences, to labels, as a scikit-learn estimator."""
 
+import re
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from copy import deepcopy
 from types import MappingProxyType
 from typing import Any, Self
@@ -35,7 +36,7 @@ from pellucid.networks.spinn.tracing import epoch_formulas, epoch_functions
 from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.averaging import Average
 from pellucid.scaling.checkpoint import agree
-from pellucid.scaling.engine import device_for
+from pellucid.scaling.engine import DEVICES, device_for
 from pellucid.scaling.keeping import Kept
 from pellucid.scaling.loop import cosine, train
 from pellucid.scaling.processes import join
@@ -44,6 +45,9 @@ __all__ = ["SPINNClassifier"]
 
 SOLVERS = ("adamw", "rmsprop")
 SCHEDULES = ("cosine", "constant", "step")
+MOST_LAYERS = 100
+WEIGHTY = ("hidden", "embedding", "tracker", "mlp", "mlp_layers", "batch_size")
+NO_MEMORY = re.compile("DefaultCPUAllocator|[Ss]torage size calculation overflowed|Overflow when unpacking")
 SIZES = ("hidden", "embedding", "tracker", "mlp", "batch_size", "max_iter", "beam", "min_count", "step_size")
 OWN = ("verbose", "device", "vectors")  # parameters in which processes of one training may differ
 FRACTIONS = ("dropout_embedding", "dropout", "word_dropout", "averaging")
@@ -127,7 +131,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         Whether ``fit`` goes on with the weights and the optimizer of the last one.
     verbose : bool, int or "bar", default=False
     device : str, default="cpu"
-        Where torch computes.
+        Where torch computes: cpu, cuda, mps, auto (an accelerator where there is one), or what else torch knows.
     random_state : int, RandomState or None, default=None
 
     Attributes
@@ -276,7 +280,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         try:
             with told(self, fitted, epochs, self._fitted_attributes) as listeners:
                 best = self._best_so_far(material)
-                for number, (mean, norm) in enumerate(_in_one_thread(loops), 1):
+                for number, (mean, norm) in enumerate(self._advances(loops), 1):
                     whole.take()
                     self._show_average(True)
                     self.n_iter_ = number
@@ -319,6 +323,27 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             draw=(lambda: [self._seed, self.t_]) if draws else None,
         )  # fmt: skip
 
+    def _advances(self, epochs: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+        """Yield what ``epochs`` yields; between two of them the threads are the caller's again."""
+        while True:
+            with one_thread(), self._enough_memory():
+                try:
+                    epoch = next(epochs)
+                except StopIteration:
+                    return
+            yield epoch
+
+    @contextmanager
+    def _enough_memory(self) -> Iterator[None]:
+        """Raise InvalidArgumentError, which names the sizes, where torch finds no memory: it has no class for that."""
+        try:
+            yield
+        except (RuntimeError, TypeError) as error:
+            if not (isinstance(error, torch.OutOfMemoryError) or NO_MEMORY.search(str(error))):
+                raise
+            sizes = ", ".join(f"{name}={getattr(self, name)}" for name in WEIGHTY)
+            raise InvalidArgumentError(f"there is not enough memory for {sizes}; lower the largest of them") from error
+
     def _prepare(self, X: Any, y: Any, given: tuple[Any, Any], partial: bool, classes: Any) -> Material:
         """Check all that was given; build the module, or make the one that is there ready to go on."""
         self._check_parameters()
@@ -327,6 +352,8 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         held_out = None if partial else self._given_validation(*given)
         fresh = not (hasattr(self, "model_") and (partial or self.warm_start))
         known = self._classes(labels, classes, fresh)
+        if self.batch_norm and len(found) < 2:
+            raise InvalidDataError("batch_norm=True needs two examples or more, got one: one number has no spread")
         if (self.mirror or self.identity is not None) and len(found[0]) != 2:
             raise InvalidArgumentError("mirror and identity are for pairs of sentences; X holds single ones")
         if self.every_node and (len(found[0]) != 1 or self.encoder not in TREE_ENCODERS):
@@ -423,7 +450,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             is_known[0] = True  # unknown words: zero, whatever the file says of <unk>
             rows[0] = 0
         settings = self._settings(len(found[0]))
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), self._enough_memory():
             torch.manual_seed(seed)
             size = int(self.embedding) if rows is None else rows.shape[1]
             model = TreeClassifier(len(vocabulary), len(known), embedding=size, **settings)
@@ -431,8 +458,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             with torch.no_grad():
                 model.embedding.weight[torch.from_numpy(is_known)] = torch.from_numpy(rows[is_known])
         model.embedding.weight.requires_grad_(rows is None or not self.freeze_vectors)
-        device = device_for("cuda", np.dtype(np.float32)) if self.device == "cuda" else self.device  # one a process
-        self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(device)
+        self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(self._device())
         self.n_sides_, self._built, self._seed = len(found[0]), settings, seed
         self.n_iter_, self.t_, self.loss_curve_, self.padding_share_ = 0, 0, [], None
         self.validation_loss_curve_ = self.validation_scores_ = self.best_validation_score_ = None
@@ -527,7 +553,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         check_boolean("warm_start", self.warm_start)
         for name in SIZES:
             check_number(name, getattr(self, name), 1, integer=True)
-        check_number("mlp_layers", self.mlp_layers, 0, integer=True)
+        check_number("mlp_layers", self.mlp_layers, 0, MOST_LAYERS, integer=True)
         check_number("n_iter_no_change", self.n_iter_no_change, 1, integer=True)
         for name in FRACTIONS:
             check_number(name, getattr(self, name), 0, 1, open_high=True)
@@ -540,13 +566,24 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             raise InvalidArgumentError(f"parses='predicted' needs encoder='spinn', got encoder={self.encoder!r}")
         if not (self.mirror is None or isinstance(self.mirror, Mapping)):
             raise InvalidArgumentError(f"mirror must be a mapping of labels to labels or None, got {self.mirror!r}")
+        if self.batch_norm and self.batch_size < 2:
+            raise InvalidArgumentError(
+                f"batch_norm=True needs a batch_size of 2 or more, got {self.batch_size}: one number has no spread"
+            )
+        self._device()
+
+    def _device(self) -> Any:
+        """Return the torch.device that was asked for; raise InvalidArgumentError where torch cannot compute there."""
+        if self.device in DEVICES:
+            return device_for(self.device, np.dtype(np.float32))
         try:
-            torch.zeros(0, device=self.device)
-        except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+            torch.zeros(1, device=self.device).tolist()
+        except (RuntimeError, AssertionError, TypeError) as error:
             reason = str(error).partition("\n")[0]
             raise InvalidArgumentError(
-                f"device must be one that torch has here, got {self.device!r} ({reason})"
+                f"device must be one that torch has here or 'auto', got {self.device!r} ({reason})"
             ) from None
+        return torch.device(self.device)
 
     def _kept(self) -> tuple[str, ...]:
         """Return the attributes that a model file keeps beside parameters, words and weights."""
@@ -654,14 +691,3 @@ def _places(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
             f"y holds the class {labels[unseen].tolist()[0]!r}, which is not among the classes {classes.tolist()}"
         )
     return places.astype(np.int64)
-
-
-def _in_one_thread(epochs: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Yield what ``epochs`` yields; between two of them the threads are the caller's again."""
-    while True:
-        with one_thread():
-            try:
-                epoch = next(epochs)
-            except StopIteration:
-                return
-        yield epoch
