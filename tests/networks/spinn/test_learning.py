@@ -483,6 +483,33 @@ def test_a_model_comes_back_from_its_file(encoder, english, tmp_path):
     again.partial_fit(train, y)
 
 
+@pytest.mark.parametrize("encoder", ["spinn", "gru"])
+def test_a_model_answers_and_is_saved_as_it_was_built_whatever_is_set_now(encoder, english, tmp_path):
+    train, y = list(english["train"])[:40], labels(english["train"])[:40]
+    parses = {"parses": "predicted"} if encoder == "spinn" else {}
+    model = small(encoder=encoder, max_iter=1, **parses).fit(train, y)
+    likely, encoded = model.predict_proba(english["test"]), model.encode(english["test"])
+    as_built = model.get_params()
+    model.set_params(hidden=9, tracker=5, mlp=7, mlp_layers=3, embedding=6, features="plain", batch_norm=True)
+    model.set_params(multiply=False, lowercase=True, encoder="treelstm", parses="given", word_dropout=0.5)
+    assert np.array_equal(model.predict_proba(english["test"]), likely)
+    assert np.array_equal(model.encode(english["test"]), encoded)
+    save(model, tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert same(again, model, english["test"])
+    tracker = {} if encoder == "spinn" else {"tracker": 5}  # of which this model has none
+    assert again.get_params() == as_built | tracker
+    if encoder == "spinn":
+        assert again.parse("every dog runs") == model.parse("every dog runs")
+
+
+def test_parameters_with_which_no_file_could_be_loaded_are_not_saved(english, tmp_path):
+    model = small(max_iter=1).fit(english["train"], labels(english["train"]))
+    with pytest.raises(InvalidArgumentError, match="clip must be"):
+        save(model.set_params(clip=-1.0), tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
 def test_vectors_are_in_the_file_and_their_path_is_not(english, tmp_path):
     (tmp_path / "glove.txt").write_text("dog 1 2 3\n", encoding="utf-8")
     model = small(vectors=tmp_path / "glove.txt").fit(english["train"], labels(english["train"]))

@@ -408,7 +408,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             raise InvalidArgumentError("X_val and y_val belong together: give both, or neither")
         if X_val is None:
             return None
-        found = examples(X_val, needs_trees=self._needs_trees)
+        found = examples(X_val, needs_trees=self.encoder in TREE_ENCODERS and self.parses == "given")
         return found, class_labels(y_val, len(found))
 
     def _split(self, found: list[tuple[Sentence, ...]], labels: np.ndarray, seed: int) -> tuple[Any, Any, Any]:
@@ -592,10 +592,23 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             "best_validation_score_", "padding_share_", "_seed",
         )  # fmt: skip
 
+    def _built_from(self) -> dict[str, Any]:
+        """Return the parameters by which the model was built, whatever they are now."""
+        known = {name: value for name, value in self._built.items() if name not in ("sides", "predict", "tracker")}
+        tracker = {"tracker": self._built["tracker"]} if self._built["tracker"] else {}
+        return known | tracker | {
+            "parses": "predicted" if self._built["predict"] else "given", "vectors": None,
+            "embedding": self.model_.embedding.embedding_dim, "lowercase": self.vocabulary_.lowercase,
+        }  # fmt: skip
+
     def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return what a model file keeps: see ``pellucid.saving``. The optimizer's memory is not in it."""
+        """Return what a model file keeps: see ``pellucid.saving``. The optimizer's memory is not in it.
+
+        Of the parameters that say how a model is built, those by which this one was built are kept.
+        """
         check_is_fitted(self)
-        parameters = self.get_params(deep=False) | {"vectors": None, "embedding": self.model_.embedding.embedding_dim}
+        self._check_parameters()
+        parameters = self.get_params(deep=False) | self._built_from()
         parameters["mirror"] = None if self.mirror is None else dict(self.mirror)
         header = {
             "parameters": parameters,
