@@ -253,6 +253,14 @@ def test_a_mistake_is_one_line(call, pairs, tmp_path, options, status, message):
     assert not (tmp_path / "m").exists()
 
 
+def test_a_label_of_dev_that_was_never_learned_is_named_with_its_file(call, tmp_path):
+    (tmp_path / "train").write_text("=\t( a b )\t( a b )\n<\t( a b )\t( a c )\n", encoding="utf-8")
+    (tmp_path / "dev").write_text(">\t( a b )\t( a b )\n", encoding="utf-8")
+    settings = ("spinn", "train", "--format", "logic", "--train", "train", "--dev", "dev", "--out", "m", *SMALL)
+    assert "dev holds the label '>', which train does not have; it has <, =" in one_line(call(*settings), 1)
+    assert call(*settings, "--mirror", "<=>").returncode == 0
+
+
 def test_what_is_no_model_is_refused(call, pairs, flowers):
     for command in (["evaluate", "train.txt", "dev.txt", "--format", "sick"], ["predict", "train.txt"], ["parse", "."]):
         one_line(call("spinn", *command), 1)

@@ -53,6 +53,7 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
     _check_binary(order.binary, order.format)
     learned = _read(order.train, order.format, order.binary)
     judged = None if order.dev is None else _read(order.dev, order.format, order.binary)
+    _check_labels(order, learned, judged, settings["mirror"])
 
     from pellucid.networks.spinn import SPINNClassifier  # takes long: a bad file is refused before
 
@@ -142,6 +143,21 @@ def _negative_or_positive(example: Example) -> Example:
 
 def _labels(found: Sentences) -> np.ndarray:
     return np.array([example.label for example in found])
+
+
+def _check_labels(order: Order, learned: Sentences, judged: Sentences | None, mirror: Mapping[str, str] | None) -> None:
+    """Refuse what --dev is labelled with and the model will never have met."""
+    known = {*_labels(learned).tolist()} | {*(mirror or {}).values()}
+    if judged is not None and (strange := sorted({*_labels(judged).tolist()} - known)):
+        raise InvalidDataError(
+            say(
+                "{path} holds the label {label!r}, which {train} does not have; it has {known}",
+                path=order.dev,
+                label=strange[0],
+                train=order.train,
+                known=", ".join(sorted(known)),
+            )
+        )
 
 
 def _learn(model: Any, learned: Sentences, judged: Sentences | None, epochs: int) -> bool:

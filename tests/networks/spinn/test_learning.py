@@ -334,7 +334,7 @@ def test_every_labelled_node_is_learned(encoder):
         ({"device": "nowhere"}, [Tree.parse("a")] * 2, ["x", "y"], "device must be one that torch has here"),
         ({"early_stopping": True}, [Tree.parse("a")] * 2, ["x", "y"], "0.1 cannot be held out of 2"),
         ({"device": "meta"}, [Tree.parse("a")] * 2, ["x", "y"], "device must be .* got 'meta'"),
-        ({"batch_norm": True, "batch_size": 1}, [Tree.parse("a")] * 2, ["x", "y"], "needs a batch_size of 2 or more, got"),
+        ({"batch_norm": True, "batch_size": 1}, [Tree.parse("a")] * 2, ["x", "y"], "needs a batch_size of 2 or more"),
         ({"hidden": 10**7}, [Tree.parse("a")] * 2, ["x", "y"], "not enough memory for hidden=10000000, embedding=8"),
         ({"mlp": 2**63 - 1}, [Tree.parse("a")] * 2, ["x", "y"], "not enough memory for .* mlp=9223372036854775807"),
         ({"embedding": 2**62}, [Tree.parse("a")] * 2, ["x", "y"], "not enough memory for"),
@@ -455,6 +455,29 @@ def test_without_early_stopping_what_is_held_out_is_only_looked_at(english):
     watched = small(max_iter=3).fit(train, labels(train), X_val=test, y_val=labels(test))
     assert same(watched, small(max_iter=3).fit(train, labels(train)), test)
     assert watched.score(test, labels(test)) == watched.validation_scores_[-1]
+
+
+A, B = Tree.parse("( a b )"), Tree.parse("( c d )")
+
+
+@pytest.mark.parametrize(
+    ("X", "X_val", "y_val", "message"),
+    [
+        ([(A, B), (B, A)], [A, B], ["x", "y"], "X_val must hold pairs of sentences as in X, got single sentences"),
+        ([A, B], [(A, B)], ["x"], "X_val must hold single sentences as in X, got pairs of sentences"),
+        ([A, B], [A, B], ["x", "z"], r"y_val holds the class 'z', which is not among the classes \['x', 'y'\]"),
+        ([A, B], [A, B], ["x", None], "y_val contains None at row 1"),
+        ([A, B], [A, B], ["x"], "X_val and y_val have inconsistent numbers of samples: X_val has 2, y_val has 1"),
+        ([A, B], [A, "c d"], ["x", "y"], "X_val holds text at row 1"),
+        ([A, B], [], [], "X_val must hold at least one"),
+        ([A, B], [A, 1], ["x", "y"], "X_val must hold trees, texts, or pairs of them, got int at row 1"),
+    ],
+)
+def test_what_is_held_out_is_checked_under_its_own_name(X, X_val, y_val, message):
+    model = small()
+    with pytest.raises(InvalidDataError, match=message):
+        model.fit(X, ["x", "y"], X_val=X_val, y_val=y_val)
+    assert not hasattr(model, "model_")
 
 
 def test_progress_is_printed_epoch_by_epoch(english, capsys):

@@ -12,7 +12,7 @@ from pellucid.data.vocabulary import Vocabulary
 from pellucid.errors import InvalidArgumentError, InvalidDataError
 from pellucid.learning.estimator import check_choice
 from pellucid.learning.threads import limited_threads
-from pellucid.networks.spinn.examples import Sentence, chosen, examples, sentence, sides
+from pellucid.networks.spinn.examples import Sentence, check_alike, chosen, examples, sentence, sides
 from pellucid.networks.spinn.model import TREE_ENCODERS, TreeClassifier
 from pellucid.networks.spinn.tracing import Reading, reading
 from pellucid.trees import Tree
@@ -54,9 +54,7 @@ class Answers:
         """Return the probability of each class: (N, C)."""
         check_is_fitted(self)
         found = examples(X, needs_trees=self._needs_trees)
-        if len(found[0]) != self.n_sides_:
-            kinds = {1: "single sentences", 2: "pairs of sentences"}
-            raise InvalidDataError(f"X must hold {kinds[self.n_sides_]} as in fit, got {kinds[len(found[0])]}")
+        check_alike(found, self.n_sides_, "X", "fit")
         logits = self._logits(found)
         likely = np.exp(logits - logits.max(1, keepdims=True))
         return likely / likely.sum(1, keepdims=True)

@@ -29,7 +29,7 @@ from pellucid.learning.estimator import (
 )
 from pellucid.learning.step import Step
 from pellucid.networks.spinn.answering import PARSES, Answers, one_thread
-from pellucid.networks.spinn.examples import Sentence, both_ways, examples, node_labels, sides, words_of
+from pellucid.networks.spinn.examples import Sentence, both_ways, check_alike, examples, node_labels, sides, words_of
 from pellucid.networks.spinn.model import ENCODERS, FEATURES, TREE_ENCODERS, TreeClassifier
 from pellucid.networks.spinn.objective import Material, Objective
 from pellucid.networks.spinn.tracing import epoch_formulas, epoch_functions
@@ -349,7 +349,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         self._check_parameters()
         found = examples(X, needs_trees=self.encoder in TREE_ENCODERS)
         labels = class_labels(y, len(found))
-        held_out = None if partial else self._given_validation(*given)
+        held_out = None if partial else self._given_validation(*given, len(found[0]))
         fresh = not (hasattr(self, "model_") and (partial or self.warm_start))
         known = self._classes(labels, classes, fresh)
         if self.batch_norm and len(found) < 2:
@@ -368,7 +368,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         targets = _places(labels, known)
         nodes = node_labels(found, targets, known) if self.every_node else None
         if held_out is not None:
-            held_out = held_out[0], _places(held_out[1], known)
+            held_out = held_out[0], _places(held_out[1], known, "y_val")
         if fresh:
             self._build(found, known, held_out, seed)
         elif self._settings(len(found[0])) != self._built:
@@ -403,13 +403,17 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             raise InvalidArgumentError(f"identity must be one of the classes {known.tolist()}, got {self.identity!r}")
         return known
 
-    def _given_validation(self, X_val: Any, y_val: Any) -> tuple[list[tuple[Sentence, ...]], np.ndarray] | None:
+    def _given_validation(
+        self, X_val: Any, y_val: Any, count: int
+    ) -> tuple[list[tuple[Sentence, ...]], np.ndarray] | None:
         if (X_val is None) != (y_val is None):
             raise InvalidArgumentError("X_val and y_val belong together: give both, or neither")
         if X_val is None:
             return None
-        found = examples(X_val, needs_trees=self.encoder in TREE_ENCODERS and self.parses == "given")
-        return found, class_labels(y_val, len(found))
+        needs_trees = self.encoder in TREE_ENCODERS and self.parses == "given"
+        found = examples(X_val, needs_trees=needs_trees, name="X_val")
+        check_alike(found, count, "X_val", "X")
+        return found, class_labels(y_val, len(found), ("X_val", "y_val"))
 
     def _split(self, found: list[tuple[Sentence, ...]], labels: np.ndarray, seed: int) -> tuple[Any, Any, Any]:
         """Return the examples to learn from, their labels, and those held out with theirs."""
@@ -695,12 +699,12 @@ def _is_better(score: float, best: float | None) -> bool:
     return best is None or score > best
 
 
-def _places(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return each label's place among the classes: (N,) int64."""
+def _places(labels: np.ndarray, classes: np.ndarray, name: str = "y") -> np.ndarray:
+    """Return each label's place among the classes: (N,) int64; ``name`` is that of the labels in errors."""
     places = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
     unseen = classes[places] != labels
     if unseen.any():
         raise InvalidDataError(
-            f"y holds the class {labels[unseen].tolist()[0]!r}, which is not among the classes {classes.tolist()}"
+            f"{name} holds the class {labels[unseen].tolist()[0]!r}, which is not among the classes {classes.tolist()}"
         )
     return places.astype(np.int64)
