@@ -16,9 +16,10 @@ pytest.importorskip("torch")
 import io
 
 import pellucid
-from pellucid.cli.spinn import bracket_f1
+from pellucid.cli.spinn import _mirror, bracket_f1
 from pellucid.data.english import generate_english
 from pellucid.data.listops import generate_listops
+from pellucid.data.sentences import RELATIONS
 from pellucid.spinn import SPINNClassifier
 from pellucid.trees import Tree
 
@@ -115,6 +116,20 @@ def test_options_reach_the_model(call, pairs, tmp_path):
     model = pellucid.load(tmp_path / "m")
     assert model.mirror == {"neutral": "neutral", "contradiction": "contradiction"}
     assert (model.identity, model.mlp_layers, model.solver, model.embedding) == ("entailment", 2, "rmsprop", 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("#,=,^", {"#": "#", "=": "=", "^": "^"}),
+        ("=", {"=": "="}),
+        ("<=>, >=<", {"<": ">", ">": "<"}),
+        ("===, v=|", {"=": "=", "v": "|"}),
+        (None, None),
+    ],
+)
+def test_labels_that_are_mirrored_may_be_the_equals_sign(text, expected):
+    assert _mirror(text, RELATIONS) == expected
 
 
 def test_patience_keeps_the_best_epoch(call, pairs):
@@ -243,6 +258,10 @@ def test_a_bad_line_is_named_before_the_training(call, tmp_path, text, message):
         (["--train", "train.txt", "--device", "meta"], 2, "device must be one that torch has here"),
         (["--train", "train.txt", "--hidden", "10000000"], 2, "not enough memory for hidden=10000000"),
         (["--train", "train.txt", "--batch-norm", "--batch-size", "1"], 2, "needs a batch_size of 2 or more"),
+        (["--train", "train.txt", "--mirror", "neutral,contradictoin"], 2, "got 'contradictoin'"),
+        (["--train", "train.txt", "--mirror", "neutral="], 2, "--mirror must be of labels among entailment, neutral"),
+        (["--train", "train.txt", "--mirror", "neutral,"], 2, "--mirror must be of labels"),
+        (["--train", "train.txt", "--mirror", "neutral,neutral=entailment"], 2, "--mirror names 'neutral' twice"),
         (["--train", "train.txt", "--identity", "moon"], 2, "identity must be one of the classes"),
         (["--train", "train.txt", "--nonsense"], 2, "No such option"),
     ],

@@ -45,7 +45,7 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
     """Read, train, save, report; Ctrl-C while it trains saves what there is."""
     begin = perf_counter()
     destination(order.out)
-    settings = dict(settings) | _encoder(order, str(settings["parses"])) | {"mirror": _mirror(order.mirror)}
+    settings = dict(settings) | _encoder(order, str(settings["parses"]))
     if order.patience is not None:
         if order.dev is None:
             raise InvalidArgumentError(say("--patience needs --dev, whose score it waits for"))
@@ -53,6 +53,7 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
     _check_binary(order.binary, order.format)
     learned = _read(order.train, order.format, order.binary)
     judged = None if order.dev is None else _read(order.dev, order.format, order.binary)
+    settings["mirror"] = _mirror(order.mirror, learned.classes)
     _check_labels(order, learned, judged, settings["mirror"])
 
     from pellucid.networks.spinn import SPINNClassifier  # takes long: a bad file is refused before
@@ -109,14 +110,23 @@ def _check_binary(binary: bool, format: str) -> None:
         raise InvalidArgumentError(say("--binary is for --format sst, got {format}", format=format))
 
 
-def _mirror(text: str | None) -> dict[str, str] | None:
-    """Return ``a,b=c`` as {"a": "a", "b": "c"}."""
+def _mirror(text: str | None, known: Sequence[str]) -> dict[str, str] | None:
+    """Return ``a,b=c`` as {"a": "a", "b": "c"}; a label may itself be the equals sign: ``#,=,^``."""
     if text is None:
         return None
-    parts = [part.strip() for part in text.split(",")]
-    pairs = [part.partition("=") for part in parts]
-    # One of the relations of logic is the equals sign itself.
-    return {"=": "="} if parts == ["="] else {label: other if sign else label for label, sign, other in pairs}
+    found: dict[str, str] = {}
+    for part in (part.strip() for part in text.split(",")):
+        rest, sign, other = part[1:].partition("=")
+        label = part[:1] + rest
+        for name in (label, other) if sign else (label,):
+            if name not in known:
+                raise InvalidArgumentError(
+                    say("--mirror must be of labels among {known}, got {label!r}", known=", ".join(known), label=name)
+                )
+        if label in found:
+            raise InvalidArgumentError(say("--mirror names {label!r} twice", label=label))
+        found[label] = other if sign else label
+    return found
 
 
 def _read(path: Path, format: str, binary: bool) -> Sentences:

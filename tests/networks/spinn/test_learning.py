@@ -21,6 +21,8 @@ from pellucid.networks.spinn.model import ENCODERS  # noqa: E402
 from pellucid.saving.file import read_file  # noqa: E402
 from pellucid.spinn import SPINNClassifier, Tree  # noqa: E402
 
+A, B = Tree.parse("( a b )"), Tree.parse("( c d )")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
@@ -300,6 +302,12 @@ def test_a_mirrored_label_may_be_longer_than_all_that_are_given():
     assert model.classes_.tolist() == ["en", "entailed", "no"]
 
 
+def test_a_mirrored_label_that_part_of_a_fit_does_not_know_is_refused():
+    model = small(mirror={"x": "y", "y": "x"}).partial_fit([(A, B)] * 2, ["x", "y"], classes=["x", "y"])
+    with pytest.raises(InvalidArgumentError, match="mirror must be of labels among"):
+        model.set_params(mirror={"z": "x"}).partial_fit([(A, B)] * 2, ["x", "y"])
+
+
 def test_mirroring_teaches_a_class_that_is_met_the_other_way_only(english):
     train = [pair for pair in english["train"] if pair.label != "neutral"]
     told = [{"entailment": "narrower", "contradiction": "excludes"}[pair.label] for pair in train]
@@ -330,6 +338,8 @@ def test_every_labelled_node_is_learned(encoder):
         ({"every_node": True}, [Tree.parse("(7 (1 a) (1 b))")] * 2, ["1", "0"], "labelled 7 at row 0"),
         ({"every_node": True, "encoder": "sum"}, [Tree.parse("(1 (1 a) (1 b))")] * 2, ["1", "0"], "encoder that reads"),
         ({"mirror": {"x": "x"}}, [Tree.parse("( a b )")] * 2, ["x", "y"], "for pairs of sentences"),
+        ({"mirror": {"z": "x"}}, [(A, B)] * 2, ["x", "y"], r"mirror must be of labels among \['x', 'y'\], got 'z'"),
+        ({"mirror": {1: 1}}, [(A, B)] * 2, ["1", "2"], "mirror must be of labels among .* got 1"),
         ({"identity": "z"}, [(Tree.parse("a"), Tree.parse("b"))] * 2, ["x", "y"], "identity must be one of"),
         ({"device": "nowhere"}, [Tree.parse("a")] * 2, ["x", "y"], "device must be one that torch has here"),
         ({"early_stopping": True}, [Tree.parse("a")] * 2, ["x", "y"], "0.1 cannot be held out of 2"),
@@ -455,9 +465,6 @@ def test_without_early_stopping_what_is_held_out_is_only_looked_at(english):
     watched = small(max_iter=3).fit(train, labels(train), X_val=test, y_val=labels(test))
     assert same(watched, small(max_iter=3).fit(train, labels(train)), test)
     assert watched.score(test, labels(test)) == watched.validation_scores_[-1]
-
-
-A, B = Tree.parse("( a b )"), Tree.parse("( c d )")
 
 
 @pytest.mark.parametrize(

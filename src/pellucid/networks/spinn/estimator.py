@@ -394,14 +394,21 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
                 raise InvalidArgumentError(
                     f"classes must be those of the first call, {self.classes_.tolist()}; got {known.tolist()}"
                 )
+            self._check_mirror(self.classes_)
             return self.classes_
         if self.mirror:
             known = np.unique([*known.tolist(), *(self.mirror[one] for one in known.tolist() if one in self.mirror)])
+            self._check_mirror(known)
         if len(known) < 2:
             raise InvalidDataError(f"y must hold two classes or more, got only {known.tolist()[0]!r}")
         if self.identity is not None and self.identity not in known.tolist():
             raise InvalidArgumentError(f"identity must be one of the classes {known.tolist()}, got {self.identity!r}")
         return known
+
+    def _check_mirror(self, known: np.ndarray) -> None:
+        for label in self.mirror or ():
+            if label not in known.tolist():
+                raise InvalidArgumentError(f"mirror must be of labels among {known.tolist()}, got {label!r}")
 
     def _given_validation(
         self, X_val: Any, y_val: Any, count: int

@@ -16,7 +16,8 @@ from pellucid.networks.spinn.model import Side
 from pellucid.trees import Tree
 
 __all__ = [
-    "Sentence", "batches", "both_ways", "check_alike", "chosen", "examples", "node_labels", "sentence", "sides", "words_of",
+    "Sentence", "batches", "both_ways", "check_alike", "chosen", "examples", "node_labels", "sentence", "sides",
+    "words_of",
 ]  # fmt: skip
 
 POOL = 20  # batches that are drawn together and cut by length
