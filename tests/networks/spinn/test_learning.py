@@ -108,6 +108,18 @@ def test_blank_text_is_named_by_its_row(parser):
         parser.predict([("a", "b"), ("a", "  ")])
 
 
+def test_a_table_is_not_read_by_the_names_of_its_columns(parser):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"first": ["a dog runs"], "second": ["a dog moves"]})
+    for given in (table, {"first": ["a dog runs"], "second": ["a dog moves"]}):
+        with pytest.raises(
+            InvalidDataError, match=rf"got {type(given).__name__}; give one column as a list, or two as"
+        ):
+            parser.encode(given)
+    assert parser.encode(table["first"]).shape == (1, 12)
+    assert parser.encode(list(zip(table["first"], table["second"], strict=True))).shape == (1, 2, 12)
+
+
 def test_a_wider_beam_is_used_by_predict_and_parse(parser, english, monkeypatch):
     from pellucid.networks.spinn import model as room
 

@@ -53,6 +53,11 @@ def examples(X: Any, *, needs_trees: bool, name: str = "X") -> list[tuple[Senten
         raise InvalidDataTypeError(
             f"{name} must be a list of trees, of texts, or of pairs of them, got {type(X).__name__}"
         )
+    if isinstance(X, Mapping) or hasattr(X, "columns"):  # of these, names would be read as sentences
+        raise InvalidDataTypeError(
+            f"{name} must be a list of trees, of texts, or of pairs of them, got {type(X).__name__}; "
+            "give one column as a list, or two as list(zip(one, other))"
+        )
     found: list[tuple[Sentence, ...]] = []
     for row, given in enumerate(X):
         parts = (given,) if isinstance(given, Tree | str) else getattr(given, "trees", given)
