@@ -290,13 +290,24 @@ def test_what_is_no_model_is_refused(call, pairs, flowers):
 
 def test_a_blank_line_and_an_unknown_label_are_named(call, pairs, tmp_path, monkeypatch):
     trained(call, "--parses", "predicted")
-    feed(monkeypatch, "a dog runs\n\n")
+    feed(monkeypatch, "a dog runs\n\na cat runs\n")
     assert "standard input, line 2: is blank" in one_line(call("spinn", "parse", "m"), 1)
     feed(monkeypatch, "a dog runs\n")
     assert "line 1: must hold two sentences, parted by one tab" in one_line(call("spinn", "predict", "m"), 1)
     (tmp_path / "logic").write_text("=\t( a b )\t( a b )\n", encoding="utf-8")
     line = one_line(call("spinn", "evaluate", "m", "logic", "--format", "logic"), 1)
     assert "holds the label '=', which m never learned" in line
+
+
+@pytest.mark.parametrize("text", ["\ufeffevery dog runs\r\na dog runs\n\n \n", "a dog\n\na cat\n", "a " * (3 << 20)])
+def test_standard_input_is_read_as_a_file_is(call, pairs, tmp_path, monkeypatch, text):
+    trained(call, "--parses", "predicted")
+    (tmp_path / "in").write_bytes(text.encode())
+    feed(monkeypatch, text)
+    piped, read = call("spinn", "parse", "m"), call("spinn", "parse", "m", "in")
+    assert (piped.returncode, piped.stdout) == (read.returncode, read.stdout)
+    assert piped.stderr.replace("standard input", "in") == read.stderr
+    assert "\ufeff" not in read.stdout
 
 
 def test_it_speaks_chinese(call, pairs, monkeypatch):

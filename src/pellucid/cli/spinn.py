@@ -14,7 +14,7 @@ import numpy as np
 from pellucid.cli import display
 from pellucid.cli.train import ctrl_c_heard, destination, report_epoch
 from pellucid.data.sentences import Example, Sentences, read_sentences
-from pellucid.data.text_lines import decoded, text_lines
+from pellucid.data.text_lines import stream_lines, text_lines
 from pellucid.errors import FileFormatError, InvalidArgumentError, InvalidDataError, ModelFileError
 from pellucid.language import say
 from pellucid.saving import load, read_header, save
@@ -354,7 +354,7 @@ def _load(model_file: Path, beam: int | None = None) -> Any:
 def _sentences(file: Path | None, *, pairs: bool) -> list[Any]:
     """Return what stands in each line: a text, a tree, or a pair of them."""
     found: list[Any] = []
-    for number, line in _lines() if file is None else text_lines(file):
+    for number, line in stream_lines(sys.stdin.buffer, _name(None)) if file is None else text_lines(file):
         where = f"{_name(file)}, line {number}"
         parts = line.split("\t")
         if len(parts) != (2 if pairs else 1):
@@ -366,11 +366,6 @@ def _sentences(file: Path | None, *, pairs: bool) -> list[Any]:
         made = [_tree_or_text(part, where) for part in parts]
         found.append(tuple(made) if pairs else made[0])
     return found
-
-
-def _lines() -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        yield number, decoded(line.removesuffix(b"\n").removesuffix(b"\r"), f"{_name(None)}, line {number}")
 
 
 def _tree_or_text(text: str, where: str) -> Tree | str:
