@@ -299,6 +299,19 @@ def test_a_blank_line_and_an_unknown_label_are_named(call, pairs, tmp_path, monk
     assert "holds the label '=', which m never learned" in line
 
 
+def test_text_may_begin_with_a_number_in_brackets(call, pairs, monkeypatch):
+    trained(call, "--parses", "predicted")
+    lines = ["(2014) A man", "(2 men) run", "(see)", "(2 (2 a) (2 man))", "( a man )"]
+    feed(monkeypatch, "\n".join(lines))
+    words = [Tree.parse(line).words for line in call("spinn", "parse", "m").stdout.splitlines()]
+    assert words[0] == ("-LRB-", "2014", "-RRB-", "A", "man")
+    assert words[1] == ("-LRB-", "2", "men", "-RRB-", "run")
+    assert words[3:] == [("a", "man")] * 2
+    for line in ("( a ( b )", "(2 (2 a) (2 b c))"):
+        feed(monkeypatch, line)
+        assert "standard input, line 1: " in one_line(call("spinn", "parse", "m"), 1)
+
+
 @pytest.mark.parametrize("text", ["\ufeffevery dog runs\r\na dog runs\n\n \n", "a dog\n\na cat\n", "a " * (3 << 20)])
 def test_standard_input_is_read_as_a_file_is(call, pairs, tmp_path, monkeypatch, text):
     trained(call, "--parses", "predicted")

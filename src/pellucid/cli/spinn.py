@@ -1,5 +1,6 @@
 """``spinn train``, ``evaluate``, ``predict``, ``parse``: files of sentences to a model, and back to lines."""
 
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from pellucid.trees import REDUCE, Tree
 __all__ = ["Order", "bracket_f1", "evaluate", "parse", "predict", "train"]
 
 NEUTRAL = 2  # SST's middle label
+LIKE_A_TREE = re.compile(r"\( |\([0-9]+ .*\)$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -369,11 +371,11 @@ def _sentences(file: Path | None, *, pairs: bool) -> list[Any]:
 
 
 def _tree_or_text(text: str, where: str) -> Tree | str:
-    """Return a tree where the text begins with a bracket and a space (or a label), else the text."""
+    """Return a tree where the text begins with a bracket and a space, or a label and ends with one, else the text."""
     text = text.strip(" ")
     if not text:
         raise FileFormatError(say("{where}: is blank; every line must hold a sentence", where=where))
-    if not (text.startswith("( ") or (text.startswith("(") and text[1:2].isdigit())):
+    if not LIKE_A_TREE.match(text):
         return text
     try:
         return Tree.parse(text)
