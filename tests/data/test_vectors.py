@@ -1,7 +1,9 @@
 """Word vectors: the last d fields are the numbers, whatever the word is; the cache is whole or made anew."""
 
 import gzip
+import os
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -33,6 +35,19 @@ def test_word2vecs_first_line_crlf_trailing_spaces_and_gzip_are_passed_over(tmp_
     for content in (plain.encode(), odd.encode(), gzip.compress(odd.encode())):
         found = read_vectors(written(tmp_path, content))
         assert (found.words, found.matrix.tolist()) == (("a", "b"), [[1, 2], [3, 4]])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
+@pytest.mark.parametrize("count", [3, 1000])
+def test_a_pipe_is_read_like_a_file(tmp_path, count):
+    pipe, text = tmp_path / "pipe", "".join(f"w{i} {i} 1\n" for i in range(count))
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text(text), daemon=True)
+    writer.start()
+    found = read_vectors(pipe)
+    writer.join(10)
+    assert found.words == tuple(f"w{i}" for i in range(count))
+    assert found.matrix.shape == (count, 2)
 
 
 def test_vectors_of_one_number_can_be_asked_for(tmp_path):

@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -78,12 +79,14 @@ def read_vectors(
     """
     if dimension is not None and (isinstance(dimension, bool) or not isinstance(dimension, int) or dimension < 1):
         raise InvalidArgumentError(f"dimension must be a whole number of 1 or more, got {dimension!r}")
-    d = dimension or _find_dimension(path)
+    lines_left = byte_lines(path, MAX_TEXT)  # read once: it may be a pipe
+    looked_at = list(islice(lines_left, LOOKED_AT + 1))
+    d = dimension or _find_dimension(looked_at, path)
     wanted = None if words is None else {word.lower() if lowercase else word for word in words}
     places: dict[str, int] = {}
     numbers, lines = array("f"), array("q")
     seen_twice = garbled = 0
-    for number, line in byte_lines(path, MAX_TEXT):
+    for number, line in chain(looked_at, lines_left):
         if number == 1 and d > 1 and _HEADER.fullmatch(line.rstrip(b" ")):
             continue
         fields = line.rstrip(b" ").rsplit(b" ", d)
@@ -191,10 +194,10 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _find_dimension(path: str | os.PathLike[str]) -> int:
+def _find_dimension(lines: Iterable[tuple[int, bytes]], path: str | os.PathLike[str]) -> int:
     """Return the smallest count of numbers that end one of the first lines: a word may itself end in numbers."""
     found: list[int] = []
-    for number, line in byte_lines(path, MAX_TEXT):
+    for number, line in lines:
         fields = line.rstrip(b" ").split(b" ")
         if number == 1 and _HEADER.fullmatch(line.rstrip(b" ")):
             continue
@@ -204,8 +207,6 @@ def _find_dimension(path: str | os.PathLike[str]) -> int:
         if not count:
             raise FileFormatError(f"{path}, line {number}: must end with numbers, ends with {_shown(fields[-1])}")
         found.append(count)
-        if len(found) == LOOKED_AT:
-            break
     if not found:
         raise FileFormatError(f"{path}: holds no vector; a line must hold a word and its numbers")
     return min(found)
