@@ -37,6 +37,15 @@ def test_word2vecs_first_line_crlf_trailing_spaces_and_gzip_are_passed_over(tmp_
         assert (found.words, found.matrix.tolist()) == (("a", "b"), [[1, 2], [3, 4]])
 
 
+def test_in_small_letters_the_first_of_several_is_kept(tmp_path):
+    path = written(tmp_path, "The 1 2\nthe 3 4\ncat 5 6\nTHE 7 8\n")
+    found, expected = read_vectors(path).in_small_letters(), read_vectors(path, lowercase=True)
+    assert (found.words, found.lowercase, found.duplicates) == (("the", "cat"), True, 2)
+    assert (found.words, found.duplicates) == (expected.words, expected.duplicates)
+    np.testing.assert_array_equal(found.matrix, expected.matrix)
+    assert found.in_small_letters() is found
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
 @pytest.mark.parametrize("count", [3, 1000])
 def test_a_pipe_is_read_like_a_file(tmp_path, count):

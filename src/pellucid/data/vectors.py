@@ -54,6 +54,16 @@ class Vectors:
     def __len__(self) -> int:
         return len(self.words)
 
+    def in_small_letters(self) -> "Vectors":
+        """Return these vectors by words in small letters; of several that become one the first is kept."""
+        if self.lowercase:
+            return self
+        places: dict[str, int] = {}
+        for i, word in enumerate(self.words):
+            places.setdefault(word.lower(), i)
+        more = len(self.words) - len(places)
+        return Vectors(tuple(places), self.matrix[list(places.values())], True, self.duplicates + more, self.garbled)
+
     def rows(self, words: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
         """Return the vectors of ``words``, (V, d) float32, and which are known, (V,) bool; unknown rows are zeros."""
         places = {word: i for i, word in enumerate(self.words)}

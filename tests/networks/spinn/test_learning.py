@@ -291,6 +291,15 @@ def test_pretrained_vectors_stand_in_the_table_and_stay(english, tmp_path):
     assert "unseen" in small(vectors=own).fit(train, labels(train)).vocabulary_
 
 
+def test_in_small_letters_vectors_of_both_ways_of_writing_are_one():
+    trees = [Tree.parse("( The Dog )"), Tree.parse("( a dog )")]
+    own = Vectors(("The", "the", "DOG"), np.array([[1, 2], [3, 4], [5, 6]], np.float32), False, 0, 0)
+    model = small(vectors=own, lowercase=True, max_iter=1).fit(trees, ["x", "y"])
+    table = model.model_.embedding.weight.detach().numpy()
+    assert table[model.vocabulary_["the"]].tolist() == table[model.vocabulary_["The"]].tolist() == [1, 2]
+    assert table[model.vocabulary_["Dog"]].tolist() == [5, 6]
+
+
 def test_words_seen_too_rarely_are_unknown(english):
     trees = [Tree.parse("( a b )"), Tree.parse("( a c )")] * 4 + [Tree.parse("( a d )")]
     model = small(min_count=2).fit(trees, ["x", "y"] * 4 + ["x"])

@@ -455,6 +455,8 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             vectors = self.vectors
             if not isinstance(vectors, Vectors):
                 vectors = read_vectors(vectors, every.words, lowercase=bool(self.lowercase))
+            elif self.lowercase:
+                vectors = vectors.in_small_letters()
             more = (word for word in vectors.words if word not in vocabulary)
             vocabulary = Vocabulary([*vocabulary.words[1:], *more], lowercase=bool(self.lowercase))
             rows, is_known = vectors.rows(vocabulary.words)
