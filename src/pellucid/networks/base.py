@@ -6,7 +6,7 @@ Problem, and the one loop (``learning/loop.py``) runs. ``fit`` drains the same r
 
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from copy import deepcopy
 from itertools import pairwise
 from os import PathLike
@@ -55,7 +55,7 @@ from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.checkpoint import Checkpoint, agree, fingerprint
 from pellucid.scaling.engine import DEVICES, PRECISIONS, Torch, check_compiler, device_for
 from pellucid.scaling.modules import module_of, read_weights
-from pellucid.scaling.processes import ALONE, join
+from pellucid.scaling.processes import ALONE, Processes, join
 
 __all__ = ["ClassFactors", "StackEstimator", "each_of"]
 
@@ -320,8 +320,9 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         epochs: int, granularity: str, partial: bool = False, classes: Any = None, checkpoint: Any = None,
     ) -> Generator[float]:  # fmt: skip
         """Train; yield the learning rate after each advance. The estimator is whole after every yield."""
-        with unchanged_by_errors(self):
-            problem, recipe, watch, data = self._prepare(X, y, sample_weight, validation, partial, classes)
+        together = join() if self._needs_torch() else ALONE
+        with together.preparing(), unchanged_by_errors(self):
+            problem, recipe, watch, data = self._prepare(X, y, sample_weight, validation, partial, classes, together)
             first, seen, keep = self._taken_up(checkpoint, data)
         training, self.interrupted_ = self._training, False
         if granularity == "chunk" and (self.verbose or getattr(self, "_skl_callbacks", None)):
@@ -336,8 +337,9 @@ class StackEstimator(CallbackSupport, BaseEstimator):
             "y": y,
             "metadata": None if sample_weight is None else {"sample_weight": sample_weight},
         }
+        company = self._engine.training(self.stack_) if isinstance(self._engine, Torch) else nullcontext()
         try:
-            with told(self, shown, epochs, self._fitted_attributes) as listeners:
+            with company, told(self, shown, epochs, self._fitted_attributes) as listeners:
                 for _ in advances:
                     self._publish(training.epoch - first, seen, problem.size, running=True)
                     stop = [listener(*self._latest()) for listener in listeners if training.batch == 0]
@@ -346,7 +348,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
                     if any(stop):
                         training.finished = True
                         break
-            keep(True)
+                keep(True)
         except KeyboardInterrupt:
             training.interrupted()
             self.interrupted_ = True
@@ -374,8 +376,9 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         )
 
     def _prepare(
-        self, X: Any, y: Any, sample_weight: Any, given: tuple[Any, Any], partial: bool, classes: Any
-    ) -> tuple[Problem, Recipe, Validation | None, list[np.ndarray | None]]:
+        self, X: Any, y: Any, sample_weight: Any, given: tuple[Any, Any], partial: bool, classes: Any,
+        together: Processes,
+    ) -> tuple[Problem, Recipe, Validation | None, list[np.ndarray | None]]:  # fmt: skip
         """Check everything that was given; build the network, or make the one that is there ready to go on.
 
         Returns what to learn, how, how to validate, and all arrays of data that decide what will be learned.
@@ -385,12 +388,10 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         fresh = not (known and (partial or self.warm_start))
         X = self._rows_of(X, reset=not (known and partial))
         self._dtype = self._choose_dtype(X) if fresh else self.stack_.dtype
-        together = ALONE
         if self.engine == "torch":
             device = device_for(self.device, self._dtype)  # refused now where torch or the device is not there
             if self.compile:
                 check_compiler(device)
-            together = join()
         X, y, weights = self._data(converted(X, self._dtype), y, sample_weight)
         Y = self._targets(y, fresh=fresh, classes=classes)
         class_factors = self._class_factors(y, weights)
@@ -414,6 +415,11 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         self._begin(self._build_stack(X.shape[1], Y.shape[1], self._dtype), recipe, fresh, seed)
         watch = None if parts is None else self._validation(recipe, parts, stopping)
         return problem, recipe, watch, data
+
+    def _needs_torch(self) -> bool:
+        """Whether torch is to train, or has trained what goes on."""
+        asked = isinstance(self.engine, str) and self.engine == "torch"
+        return asked or getattr(self, "engine_", None) == "torch"
 
     def _engine_named(self, name: str, stack: Stack) -> engines.Engine:
         if name == "torch":

@@ -11,7 +11,7 @@ code of its own before it begins.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,7 @@ from pellucid.scaling import import_torch
 from pellucid.scaling.loop import learn
 from pellucid.scaling.losses import rows as loss_rows
 from pellucid.scaling.modules import module_of, running
-from pellucid.scaling.processes import Processes, join, launched
+from pellucid.scaling.processes import Line, Processes, join, launched
 
 __all__ = ["DEVICES", "PRECISIONS", "Torch", "check_compiler", "device_for"]
 
@@ -112,7 +112,7 @@ class Torch:
         with bound.at_work():
             for value, weight, _ in learn(
                 bound.weights, bound.optimizer, bound.batches(orders, start, rates), bound.loss,
-                adjust=bound.hand_over, together=bound.together,
+                adjust=bound.hand_over, together=bound.together, running=bound.running,
             ):  # fmt: skip
                 values.append((value, weight, bound.penalty))
                 done += 1
@@ -131,12 +131,21 @@ class Torch:
                     return done, CONVERGED
         return done, RUNNING
 
+    def training(self, stack: Stack) -> AbstractContextManager[None]:
+        """Return the block within which all processes train this stack: see ``Processes.training``."""
+        together = join()
+        if together.size == 1:
+            return nullcontext()
+        own = stack.parameters
+        dtype = import_torch().from_numpy(own.vector[:0]).dtype
+        return together.training(Line(own.whole.size, len(own.shapes), dtype, device_for(self.device, stack.dtype)))
+
     def loss_and_gradient(self, stack: Stack, recipe: Recipe, problem: Problem) -> float:
         """See ``Engine.loss_and_gradient``."""
         bound = self._bind(stack, recipe, problem, self._nothing)
         with bound.at_work():
             (everything,) = bound.batches(np.arange(problem.size)[None], 0, np.zeros(1), whole=True)
-            value, _ = bound.together.backward(bound.weights, bound.loss, everything)
+            value, _ = bound.together.backward(bound.weights, bound.loss, everything, running=bound.running)
             bound.hand_over()
             bound.give_back()
         return float(value) + float(bound.penalty)
@@ -234,10 +243,6 @@ class _Bound:
     def give_back(self) -> None:
         """Bring weights, optimizer memory and the last slopes to the stack, if they are elsewhere."""
         torch = import_torch()
-        if self.together.size > 1:  # each process has seen other samples: their mean is what all remember
-            for buffer in self.running:
-                torch.distributed.all_reduce(buffer)
-                buffer.div_(self.together.size)
         for line, slope in zip(self.lines, _laid_out(self.stack, self.stack.parameters.gradient), strict=True):
             torch.from_numpy(slope).copy_(line.grad)
         if self.device.type != "cpu":

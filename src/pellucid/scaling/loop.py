@@ -12,16 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.errors import DivergenceError, ProcessError
+from pellucid.errors import DivergenceError
 from pellucid.scaling.checkpoint import Checkpoint
+from pellucid.scaling.modules import running
 from pellucid.scaling.processes import ALONE, Processes, join
 
-__all__ = ["cosine", "learn", "train"]
+__all__ = ["cosine", "learn", "learning", "train"]
 
 
 def cosine(rate: float, epochs: int) -> Callable[[int], float]:
     """Return the learning rate of each epoch, 0 to epochs - 1: from ``rate`` down to almost nothing."""
     return lambda epoch: rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
+
+
+def learning(module: Any) -> list[Any]:
+    """Return the parameters of a torch module that change in training: not those that are frozen or empty."""
+    return [weight for weight in module.parameters() if weight.requires_grad and weight.numel()]
 
 
 def learn(
@@ -32,28 +38,20 @@ def learn(
     *,
     adjust: Callable[[], Any] | None = None,
     together: Processes = ALONE,
+    running: Iterable[Any] = (),
 ) -> Iterator[tuple[Any, float, Any]]:
     """Take a step on each batch, and yield its mean loss (a tensor), its size, and what ``adjust()`` gave.
 
     ``loss(batch)`` gives a mean loss and its size; ``adjust`` may change the slopes before the step. With several
-    processes a batch is an array or list of samples, the same everywhere, of which each gets its share.
+    processes a batch is an array or list of samples, the same everywhere, of which each gets its share; they stand
+    within ``together.training``. ``running`` are the buffers of batch normalisation, which then hold all shares' mean.
     """
-    try:
-        for batch in batches:
-            optimizer.zero_grad()
-            value, size = together.backward(weights, loss, batch)
-            found = adjust() if adjust is not None else None
-            optimizer.step()
-            yield value, size, found
-    except ProcessError:
-        raise
-    except GeneratorExit:  # whoever listens has heard enough, on every process
-        together.leave(weights)
-        raise
-    except BaseException:
-        together.leave(weights, failed=True)
-        raise
-    together.leave(weights)
+    for number, batch in enumerate(batches):
+        optimizer.zero_grad()
+        value, size = together.backward(weights, loss, batch, running=running, begins=number == 0)
+        found = adjust() if adjust is not None else None
+        optimizer.step()
+        yield value, size, found
 
 
 def train(
@@ -76,14 +74,14 @@ def train(
     Gradients longer than ``clip`` are shortened to it. An ``optimizer`` that is given goes on in AdamW's place.
     Raises DivergenceError before a weight leaves the finite numbers.
 
-    Under ``torchrun`` the processes share each batch. A ``checkpoint`` keeps what is needed to go on bit for bit,
-    also ``rng``, from which ``batches`` draws; ``identity`` says of what run it is. Epochs that are past when it
-    goes on are yielded again.
+    Under ``torchrun`` the processes share each batch, within ``together.training``. A ``checkpoint`` keeps what is
+    needed to go on bit for bit, also ``rng``, from which ``batches`` draws; ``identity`` says of what run it is.
+    Epochs that are past when it goes on are yielded again.
     """
     import torch
 
     together = join()
-    weights = [weight for weight in module.parameters() if weight.numel()]
+    weights, buffers = learning(module), running(module)
     if optimizer is None:
         optimizer = torch.optim.AdamW(weights, rate(0), weight_decay=weight_decay)
     run = Run(module, optimizer, rng)
@@ -105,7 +103,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate(run.epoch)
         for value, size, norm in learn(
-            weights, optimizer, run.batches_left(batches), loss, adjust=clipped, together=together
+            weights, optimizer, run.batches_left(batches), loss, adjust=clipped, together=together, running=buffers
         ):
             run.count(float(value), size, norm)
             if checkpoint is not None:

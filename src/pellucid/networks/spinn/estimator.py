@@ -38,8 +38,9 @@ from pellucid.scaling.averaging import Average
 from pellucid.scaling.checkpoint import agree
 from pellucid.scaling.engine import DEVICES, device_for
 from pellucid.scaling.keeping import Kept
-from pellucid.scaling.loop import cosine, train
-from pellucid.scaling.processes import join
+from pellucid.scaling.loop import cosine, learning, train
+from pellucid.scaling.modules import running
+from pellucid.scaling.processes import Line, join
 
 __all__ = ["SPINNClassifier"]
 
@@ -260,10 +261,10 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         self, X: Any, y: Any, validation: tuple[Any, Any], *, epochs: int, partial: bool = False, classes: Any = None
     ) -> Generator[Step]:
         """Train and yield a Step an epoch. The estimator is whole after every yield."""
-        as_before = restorer(self)
-        with unchanged_by_errors(self):
+        as_before, together = restorer(self), join()
+        with together.preparing(), unchanged_by_errors(self):
             material = self._prepare(X, y, validation, partial, classes)
-            if (together := join()).size > 1:
+            if together.size > 1:
                 agree(self._identity(material), together)
             self.n_iter_, self.interrupted_ = 0, False
             self._show_average(False)
@@ -277,8 +278,9 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         )  # fmt: skip
         fitted = {"X": X, "y": y, "metadata": None}
         hook = self._optimizer.register_step_post_hook(lambda *given: self._stepped())
+        line = Line.of(learning(model), running(model))
         try:
-            with told(self, fitted, epochs, self._fitted_attributes) as listeners:
+            with together.training(line), told(self, fitted, epochs, self._fitted_attributes) as listeners:
                 best = self._best_so_far(material)
                 for number, (mean, norm) in enumerate(self._advances(loops), 1):
                     whole.take()
@@ -480,7 +482,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     def _begin(self) -> None:
         """Make what training goes on with beside the weights: optimizer, mean, and order of the examples."""
         self._rng = np.random.default_rng([self._seed, self.t_])
-        weights = [weight for weight in self.model_.parameters() if weight.requires_grad and weight.numel()]
+        weights = learning(self.model_)
         if self.solver == "rmsprop":
             self._optimizer = torch.optim.RMSprop(
                 weights, self.learning_rate_init, alpha=0.9, eps=1e-6, weight_decay=self.weight_decay
@@ -539,14 +541,10 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         return Step("epoch", number, MappingProxyType(values), formulas, epoch_functions(self.model_))
 
     def _held_out(self, found: list[tuple[Sentence, ...]], targets: np.ndarray) -> tuple[float, float]:
-        """Return loss and accuracy on what is held out; of several processes the first judges, and tells the others."""
-        together, told = join(), None
-        if together.rank == 0:
-            logits = self._logits(found)
-            loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets))
-            told = np.array([float(loss), np.mean(logits.argmax(1) == targets)], np.float64).tobytes()
-        loss, score = np.frombuffer(together.told_by(0, told) or b"", np.float64).tolist()
-        return loss, score
+        """Return loss and accuracy on what is held out: all processes judge, for all have the same weights."""
+        logits = self._logits(found)
+        loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets))
+        return float(loss), float(np.mean(logits.argmax(1) == targets))
 
     def _fitted_attributes(self) -> dict[str, Any]:
         """Return what makes a copy of this estimator one that had stopped now, and stays as it is."""
