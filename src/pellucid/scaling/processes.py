@@ -26,6 +26,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pellucid.errors import PellucidWarning, ProcessError
@@ -322,13 +323,20 @@ def _warn_of_open_port(port: str) -> None:
         )
 
 
+# Who started this process, as it was when Pellucid was imported: with the first fit it may be gone already.
+_BORN = os.getpid(), os.getppid()
+
+
 @cache
 def leave_with_parent() -> None:
     """From now on end this process when the one that started it is gone: nobody would restart or stop it."""
-    parent = os.getppid()
+    own, parent = _BORN
+    if own != os.getpid():  # a process that was forked since
+        parent = os.getppid()
+    gone = "TORCHELASTIC_RUN_ID" in os.environ and _is_adopted(parent)
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent and not gone:
             time.sleep(LOOK_EVERY)
         with suppress(OSError, ValueError):
             print("pellucid: torchrun is gone, so this process ends too", file=sys.stderr, flush=True)
@@ -336,3 +344,20 @@ def leave_with_parent() -> None:
 
     if os.name == "posix":
         threading.Thread(target=watch, name="pellucid-watch", daemon=True).start()
+
+
+def _is_adopted(parent: int) -> bool:
+    """Whether that parent of a process of torchrun's only took it over, as ``init`` does when torchrun has died.
+
+    torchrun gives its processes a session of their own, and is Python; a script between the two is of their session.
+    """
+    if os.name != "posix" or parent <= 0:  # 0: of another container
+        return False
+    try:
+        if os.getsid(parent) == os.getsid(0):
+            return False
+        return "python" not in Path(f"/proc/{parent}/exe").readlink().name
+    except PermissionError:  # of another user, as torchrun is not
+        return True
+    except OSError:  # it has just ended, or this system tells nothing of it
+        return parent == 1
