@@ -10,6 +10,8 @@ weights, slopes, losses and the optimizer's memory stay in float32. With ``compi
 code of its own before it begins.
 """
 
+import os
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.errors import InvalidArgumentError
+from pellucid.errors import InvalidArgumentError, PellucidWarning
 from pellucid.learning.engine import (
     BATCH_LOSS,
     CONVERGED,
@@ -58,21 +60,42 @@ SLOTS = {
 def device_for(name: str, dtype: np.dtype[Any]) -> Any:
     """Return the torch.device of that name: ``auto`` is the accelerator where there is one that knows the dtype.
 
+    Each process of a machine has a GPU to itself; where there are fewer, ``auto`` is the processor for all of them.
     Raises InvalidArgumentError where the device is not there.
     """
     torch = import_torch()
     knows = dtype != np.float64  # of MPS, which has no float64
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available() and knows, "cpu": True}
+    gpus, wanted = torch.cuda.device_count() if torch.cuda.is_available() else 0, _processes_here()
+    there = {"cuda": gpus >= wanted, "mps": torch.backends.mps.is_available() and knows, "cpu": True}
     if name == "auto":
         name = next(device for device, available in there.items() if available)
+        if gpus and name == "cpu":
+            warnings.warn(f"{_too_few(gpus, wanted)}, so device='auto' is the processor", PellucidWarning, stacklevel=2)
     if not there[name]:
-        reason = "no float64" if name == "mps" and torch.backends.mps.is_available() else "no such device"
+        reason = "no such device"
+        if name == "mps" and torch.backends.mps.is_available():
+            reason = "no float64"
+        elif name == "cuda" and gpus:
+            reason = f"{_too_few(gpus, wanted)}; give torchrun --nproc-per-node {gpus}"
         raise InvalidArgumentError(f"device={name!r} cannot be used here ({reason}); use device='auto' or 'cpu'")
     if name == "cuda":
-        import os
-
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) if launched().size > 1 else 0)
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]) if wanted > 1 else 0)
     return torch.device(name)
+
+
+def _processes_here() -> int:
+    """Return how many processes of this training are on this machine."""
+    here = launched()
+    if here.size == 1:
+        return 1
+    try:
+        return max(int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["LOCAL_RANK"]) + 1)
+    except (KeyError, ValueError):
+        return 1
+
+
+def _too_few(gpus: int, wanted: int) -> str:
+    return f"{wanted} processes of this machine need a GPU each, and it has {gpus}"
 
 
 def check_compiler(device: Any) -> None:

@@ -40,7 +40,7 @@ from pellucid.scaling.engine import DEVICES, device_for
 from pellucid.scaling.keeping import Kept
 from pellucid.scaling.loop import cosine, learning, train
 from pellucid.scaling.modules import running
-from pellucid.scaling.processes import Line, join
+from pellucid.scaling.processes import Line, join, launched
 
 __all__ = ["SPINNClassifier"]
 
@@ -587,6 +587,10 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         """Return the torch.device that was asked for; raise InvalidArgumentError where torch cannot compute there."""
         if self.device in DEVICES:
             return device_for(self.device, np.dtype(np.float32))
+        if launched().size > 1 and str(self.device).startswith("cuda:"):
+            raise InvalidArgumentError(
+                f"device must be 'cuda' or 'cpu' for several processes, each of which takes a GPU; got {self.device!r}"
+            )
         try:
             torch.zeros(1, device=self.device).tolist()
         except (RuntimeError, AssertionError, TypeError) as error:
