@@ -370,3 +370,16 @@ def test_sigterm_leaves_no_file(start, pairs, tmp_path):
     assert process.returncode == 143
     assert b"Traceback" not in errors
     assert sorted(path.name for path in Path(tmp_path).iterdir()) == ["dev.txt", "train.txt"]
+
+
+def test_a_checkpoint_is_gone_on_from_and_anothers_is_refused(call, pairs, tmp_path):
+    facts = trained(call, "--checkpoint", "run", "--checkpoint-every", 0)
+    first = (tmp_path / "m").read_bytes()
+    again = trained(call, "--checkpoint", "run")
+    assert (tmp_path / "m").read_bytes() == first
+    assert again["loss"] == facts["loss"]
+    more = ("spinn", "train", "--format", "sick", "--train", "train.txt", "--out", "m", *SMALL)
+    said = one_line(call(*more, "--epochs", 3, "--checkpoint", "run"), 2)
+    assert "is of a run with max_iter=2, but now max_iter=3" in said
+    assert "checkpoint must be a folder that can be written" in one_line(call(*more, "--checkpoint", "train.txt"), 2)
+    assert (tmp_path / "m").read_bytes() == first

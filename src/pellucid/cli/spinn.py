@@ -19,6 +19,7 @@ from pellucid.data.text_lines import stream_lines, text_lines
 from pellucid.errors import FileFormatError, InvalidArgumentError, InvalidDataError, ModelFileError
 from pellucid.language import say
 from pellucid.saving import load, read_header, save
+from pellucid.scaling.checkpoint import Checkpoint
 from pellucid.scaling.processes import launched
 from pellucid.trees import REDUCE, Tree
 
@@ -41,6 +42,8 @@ class Order:
     mirror: str | None
     binary: bool
     patience: int | None
+    checkpoint: Path | None
+    checkpoint_every: float
 
 
 def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
@@ -61,7 +64,7 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
     from pellucid.networks.spinn import SPINNClassifier  # takes long: a bad file is refused before
 
     model = SPINNClassifier(**settings)
-    if not _learn(model, learned, judged, int(settings["max_iter"])):
+    if not _learn(model, learned, judged, order):
         raise KeyboardInterrupt(_save_interrupted(model, order.out))
     if launched().rank > 0:
         return
@@ -172,18 +175,19 @@ def _check_labels(order: Order, learned: Sentences, judged: Sentences | None, mi
         )
 
 
-def _learn(model: Any, learned: Sentences, judged: Sentences | None, epochs: int) -> bool:
+def _learn(model: Any, learned: Sentences, judged: Sentences | None, order: Order) -> bool:
     """Train; show the epochs. False: interrupted."""
+    checkpoint = None if order.checkpoint is None else Checkpoint(order.checkpoint, order.checkpoint_every)
     held_out = {} if judged is None else {"X_val": judged, "y_val": _labels(judged)}
     with warnings.catch_warnings(), ctrl_c_heard(), display.progress_bar(say("training")) as progress:
         warnings.filterwarnings("ignore", "training interrupted")
         try:
-            with closing(model.steps(learned, _labels(learned), **held_out)) as steps:
+            with closing(model.steps(learned, _labels(learned), **held_out, checkpoint=checkpoint)) as steps:
                 for step in steps:
                     text = say("epoch {n}, loss {loss:.4f}", n=step.epoch, loss=step.loss)
                     if judged is not None:
                         text += ", " + say("accuracy {share:.4f}", share=step.validation_score)
-                    report_epoch(progress, step.epoch, epochs, text)
+                    report_epoch(progress, step.epoch, model.max_iter, text)
         except KeyboardInterrupt:
             return False
     return not getattr(model, "interrupted_", False)

@@ -128,6 +128,10 @@ def train(
     ] = None,
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help=say("The random seed."))] = 0,
     device: Annotated[str, Option(help=say("Where torch computes."))] = "cpu",
+    checkpoint: Annotated[
+        Path | None, Option(metavar="DIR", help=say("Keep there what is needed to go on, and go on from it."))
+    ] = None,
+    checkpoint_every: Annotated[float, Option(min=0.0, help=say("Seconds between checkpoints."))] = 10.0,
     json: Json = False,
 ) -> None:
     """Read, train, save, report."""
@@ -145,8 +149,9 @@ def train(
         "vectors": None if vectors is None else str(vectors),
     }  # fmt: skip
     order = spinn.Order(
-        format.value, train, dev, out, None if encoder is None else encoder.value, tracker, mirror, binary, patience
-    )
+        format.value, train, dev, out, None if encoder is None else encoder.value, tracker, mirror, binary, patience,
+        checkpoint, checkpoint_every,
+    )  # fmt: skip
     spinn.train(order, settings, json=json)
 
 

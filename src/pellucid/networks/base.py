@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, nullcontext
 from copy import deepcopy
 from itertools import pairwise
-from os import PathLike
 from types import MappingProxyType
 from typing import Any, Self
 from zlib import crc32
@@ -452,15 +451,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
     def _checkpoint(self, checkpoint: Any) -> Checkpoint:
         if self.solver == "lbfgs":
             raise InvalidArgumentError("checkpoint is for solvers that learn in batches, got solver='lbfgs'")
-        if self.random_state is None:
-            raise InvalidArgumentError(
-                "checkpoint needs a random_state, with which the same training begins again; got random_state=None"
-            )
-        if isinstance(checkpoint, Checkpoint):
-            return checkpoint
-        if not isinstance(checkpoint, str | PathLike):
-            raise InvalidArgumentError(f"checkpoint must be the path of a folder or a Checkpoint, got {checkpoint!r}")
-        return Checkpoint(checkpoint)
+        return Checkpoint.given(checkpoint, self.random_state)
 
     def _identity(self, data: list[np.ndarray | None]) -> dict[str, Any]:
         """Return what must be the same for a training to be the same."""

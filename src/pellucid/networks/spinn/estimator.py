@@ -32,15 +32,16 @@ from pellucid.networks.spinn.answering import PARSES, Answers, one_thread
 from pellucid.networks.spinn.examples import Sentence, both_ways, check_alike, examples, node_labels, sides, words_of
 from pellucid.networks.spinn.model import ENCODERS, FEATURES, TREE_ENCODERS, TreeClassifier
 from pellucid.networks.spinn.objective import Material, Objective
+from pellucid.networks.spinn.resuming import Progress
 from pellucid.networks.spinn.tracing import epoch_formulas, epoch_functions
 from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.averaging import Average
-from pellucid.scaling.checkpoint import agree
+from pellucid.scaling.checkpoint import Checkpoint, fingerprint
 from pellucid.scaling.engine import DEVICES, device_for
 from pellucid.scaling.keeping import Kept
-from pellucid.scaling.loop import cosine, learning, train
+from pellucid.scaling.loop import Run, cosine, learning, train
 from pellucid.scaling.modules import running
-from pellucid.scaling.processes import Line, join, launched
+from pellucid.scaling.processes import Line, Processes, join, launched
 
 __all__ = ["SPINNClassifier"]
 
@@ -50,7 +51,7 @@ MOST_LAYERS = 100
 WEIGHTY = ("hidden", "embedding", "tracker", "mlp", "mlp_layers", "batch_size")
 NO_MEMORY = re.compile("DefaultCPUAllocator|[Ss]torage size calculation overflowed|Overflow when unpacking")
 SIZES = ("hidden", "embedding", "tracker", "mlp", "batch_size", "max_iter", "beam", "min_count", "step_size")
-OWN = ("verbose", "device", "vectors")  # parameters in which processes of one training may differ
+OWN = ("verbose", "device", "vectors", "warm_start")  # parameters that stand in another form in a checkpoint, or none
 FRACTIONS = ("dropout_embedding", "dropout", "word_dropout", "averaging")
 
 
@@ -222,26 +223,33 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
 
     # -- learning --------------------------------------------------------------------------------------------
 
-    def fit(self, X: Iterable[Any], y: Any, *, X_val: Any = None, y_val: Any = None) -> Self:
+    def fit(self, X: Iterable[Any], y: Any, *, X_val: Any = None, y_val: Any = None, checkpoint: Any = None) -> Self:
         """Learn from sentences or pairs X and their labels y.
 
         Ctrl-C ends it with what the last whole epoch left. What is raised before the first has ended leaves the
         model as it was, but for DivergenceError.
 
         ``X_val, y_val`` are judged after each epoch, and decide early stopping in place of ``validation_fraction``.
+
+        ``checkpoint``, a folder or a Checkpoint, keeps there, every ten seconds and at each epoch's end, what is needed
+        to go on; where that is already, ``fit`` goes on from it, to the very bits that one run would have come to.
+        Raises InvalidArgumentError, and leaves the model as it was, where it is of another run.
         """
-        with closing(self._run(X, y, (X_val, y_val), epochs=self.max_iter)) as run:
+        with closing(self._run(X, y, (X_val, y_val), epochs=self.max_iter, checkpoint=checkpoint)) as run:
             for _ in run:
                 pass
         return self
 
-    def steps(self, X: Iterable[Any], y: Any, *, X_val: Any = None, y_val: Any = None) -> Iterator[Step]:
+    def steps(
+        self, X: Iterable[Any], y: Any, *, X_val: Any = None, y_val: Any = None, checkpoint: Any = None
+    ) -> Iterator[Step]:
         """Learn as ``fit`` does and yield a Step after each epoch.
 
         It has ``epoch``, ``loss``, ``gradient_norm`` (the largest), ``learning_rate``, and, where something is held
-        out, ``validation_loss`` and ``validation_score``. The model is usable after every Step.
+        out, ``validation_loss`` and ``validation_score``. The model is usable after every Step. Epochs that are past
+        when a ``checkpoint`` is gone on from are not yielded again.
         """
-        with closing(self._run(X, y, (X_val, y_val), epochs=self.max_iter)) as run:
+        with closing(self._run(X, y, (X_val, y_val), epochs=self.max_iter, checkpoint=checkpoint)) as run:
             yield from run
 
     def partial_fit(self, X: Iterable[Any], y: Any, classes: Any = None) -> Self:
@@ -258,46 +266,41 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         return self
 
     def _run(
-        self, X: Any, y: Any, validation: tuple[Any, Any], *, epochs: int, partial: bool = False, classes: Any = None
-    ) -> Generator[Step]:
+        self, X: Any, y: Any, validation: tuple[Any, Any], *, epochs: int, partial: bool = False, classes: Any = None,
+        checkpoint: Any = None,
+    ) -> Generator[Step]:  # fmt: skip
         """Train and yield a Step an epoch. The estimator is whole after every yield."""
         as_before, together = restorer(self), join()
         with together.preparing(), unchanged_by_errors(self):
             material = self._prepare(X, y, validation, partial, classes)
-            if together.size > 1:
-                agree(self._identity(material), together)
-            self.n_iter_, self.interrupted_ = 0, False
-            self._show_average(False)
-            whole = _Whole(self)
-        model, objective = self.model_, self._objective(material)
-        best: Kept | None = None
-        since = 0
+            objective, progress, run = self._taken_up(material, checkpoint, together)
+        model, whole = self.model_, progress.whole
         loops = train(
-            model, lambda: objective.batches(self._rng, self.batch_size), objective.loss,
-            epochs=epochs, rate=lambda epoch: self._rate(epoch, partial), clip=self.clip, optimizer=self._optimizer,
+            run, lambda first: objective.batches(self._rng, self.batch_size, first), objective.loss,
+            epochs=epochs, rate=lambda epoch: self._rate(epoch, partial), clip=self.clip,
         )  # fmt: skip
         fitted = {"X": X, "y": y, "metadata": None}
         hook = self._optimizer.register_step_post_hook(lambda *given: self._stepped())
         line = Line.of(learning(model), running(model))
         try:
             with together.training(line), told(self, fitted, epochs, self._fitted_attributes) as listeners:
-                best = self._best_so_far(material)
-                for number, (mean, norm) in enumerate(self._advances(loops), 1):
+                if not (run.epoch or run.batch):
+                    progress.best = self._best_so_far(material)
+                for mean, norm in self._advances(loops):
                     whole.take()
                     self._show_average(True)
-                    self.n_iter_ = number
+                    self.n_iter_ = number = run.epoch
                     self.loss_curve_.append(mean)
                     self.padding_share_ = objective.padding_share
                     step = self._judged(number, mean, norm, material)
                     score = step.values.get("validation_score")
-                    since += 1
+                    progress.since += 1
                     if score is not None and _is_better(score, self.best_validation_score_):
-                        self.best_validation_score_, since = score, 0
-                        best = Kept(model) if self.early_stopping else None
+                        self.best_validation_score_, progress.since = score, 0
+                        progress.best = Kept(model) if self.early_stopping else None
                     stop = [listener(number, mean, score) for listener in listeners]
                     yield step
-                    if any(stop) or (self.early_stopping and since >= self.n_iter_no_change):
-                        break
+                    run.finished = any(stop) or (self.early_stopping and progress.since >= self.n_iter_no_change)
                     self._show_average(False)
         except GeneratorExit:
             raise
@@ -305,7 +308,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             if not whole.is_kept_after(error, as_before):
                 raise
             self.interrupted_ = True
-            kept = "is as it was" if best is None else "has the best weights"
+            kept = "is as it was" if progress.best is None else "has the best weights"
             warnings.warn(
                 f"training interrupted: the model {kept} after epoch {self.n_iter_}, and is usable",
                 PellucidWarning,
@@ -315,8 +318,23 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             hook.remove()
             model.eval()
             whole.show()
-            if best is not None:
-                best.give_back()
+            if progress.best is not None:
+                progress.best.give_back()
+
+    def _taken_up(self, material: Material, checkpoint: Any, together: Processes) -> tuple[Objective, Progress, Run]:
+        """Make all ready to train, or to go on where a checkpoint was; all processes are about to do the same."""
+        objective = self._objective(material)
+        progress = Progress(self, objective)
+        run = Run(self.model_, self._optimizer, self._rng, progress)
+        keeper = None if checkpoint is None else Checkpoint.given(checkpoint, self.random_state)
+        compared = keeper is not None or together.size > 1
+        found = run.kept_in(keeper, self._identity(material, run) if compared else {}, together)
+        self.n_iter_, self.interrupted_ = 0, False
+        self._show_average(False)
+        progress.whole = _Whole(self)
+        if found is not None:
+            run.load(*found)
+        return objective, progress, run
 
     def _objective(self, material: Material) -> Objective:
         draws = self.dropout_embedding or self.dropout or self.word_dropout
@@ -382,11 +400,15 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         lengths = np.array([sum(len(part.words) for part in parts) for parts in found])
         return Material(sides(found, self.vocabulary_), targets, nodes, lengths, held_out)
 
-    def _identity(self, material: Material) -> dict[str, Any]:
-        """Return what must be the same in all processes of a training."""
+    def _identity(self, material: Material, run: Run) -> dict[str, Any]:
+        """Return what must be the same for a training to be the same: settings, data, and what it begins with."""
         chosen = {name: value for name, value in self.get_params(deep=False).items() if name not in OWN}
-        mirror = None if self.mirror is None else dict(self.mirror)
-        return chosen | {"mirror": mirror, "random_state": self._seed, "data": material.fingerprint()}
+        means = [] if self._average is None else [mean.cpu().numpy() for mean in self._average.means]
+        return chosen | {
+            "class": type(self).__name__, "device": self.model_.device.type, "random_state": self._seed,
+            "mirror": None if self.mirror is None else dict(self.mirror),
+            "data": material.fingerprint(), "start": fingerprint([*run.learned().values(), *means]),
+        }  # fmt: skip
 
     def _classes(self, labels: np.ndarray, classes: Any, fresh: bool) -> np.ndarray:
         """Return the classes in order; raise an error where they are too few or not those that are known."""
@@ -492,7 +514,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         self._average = Average(weights, self.averaging) if self.averaging else None
 
     def _rate(self, epoch: int, partial: bool) -> float:
-        """Return the learning rate with which an epoch begins."""
+        """Return the learning rate of an epoch; of ``step`` that of now."""
         if self.learning_rate == "step":
             return float(self.learning_rate_init * self.step_factor ** (self.t_ // self.step_size))
         if self.learning_rate == "constant" or partial:
@@ -506,7 +528,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             self._average.update()
         if self.learning_rate == "step" and self.t_ % self.step_size == 0:
             for group in self._optimizer.param_groups:
-                group["lr"] *= self.step_factor
+                group["lr"] = self._rate(0, partial=False)
 
     def _show_average(self, means: bool) -> None:
         if self._average is not None:

@@ -7,11 +7,11 @@ more or fewer a row; ``_part`` makes the sum that of the whole batch.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -36,13 +36,22 @@ class Material:
     held_out: tuple[list[tuple[Sentence, ...]], np.ndarray] | None
 
     def fingerprint(self) -> str:
-        """Return 16 digits that tell whether two processes learn from the same."""
+        """Return 16 digits that tell whether two trainings learn from, and are judged by, the same."""
         tokens = chain.from_iterable(side.tokens for side in self.sides)
-        steps = chain.from_iterable(one for side in self.sides for one in side.transitions if one is not None)
+        steps = chain.from_iterable(side.transitions for side in self.sides)
         nodes = [np.concatenate(self.nodes)] if self.nodes is not None else []
-        return fingerprint([
-            self.lengths, self.targets, *nodes, np.concatenate(list(tokens)), np.fromiter(steps, np.uint8)
-        ])  # fmt: skip
+        arrays = [self.lengths, self.targets, *nodes, np.concatenate(list(tokens)), _joined(steps)]
+        if self.held_out is not None:
+            found, targets = self.held_out
+            parts = list(chain.from_iterable(found))
+            text = "\n".join(" ".join(part.words) for part in parts).encode(errors="surrogatepass")
+            arrays += [np.frombuffer(text, np.uint8), _joined(part.transitions for part in parts), targets]
+        return fingerprint(arrays)
+
+
+def _joined(steps: Iterable[np.ndarray | None]) -> np.ndarray:
+    """Return all transitions that there are, one after the other."""
+    return np.concatenate([np.zeros(0, np.uint8), *(np.asarray(one, np.uint8) for one in steps if one is not None)])
 
 
 class Objective:
@@ -69,12 +78,13 @@ class Objective:
         """The share of padding, had the batches of this epoch been rectangles."""
         return 1 - self.words / self.places if self.places else 0.0
 
-    def batches(self, rng: np.random.Generator, size: int) -> Iterator[np.ndarray]:
-        """Yield the rows of each batch of an epoch; the one after it is being made ready."""
-        self.places = self.words = 0
+    def batches(self, rng: np.random.Generator, size: int, first: int = 0) -> Iterator[np.ndarray]:
+        """Yield the rows of each batch of an epoch from the ``first`` on; the one after it is being made ready."""
+        if not first:
+            self.places = self.words = 0
         coming: deque[tuple[np.ndarray, Future[Batch]]] = deque()
         with ThreadPoolExecutor(1, "pellucid-batch") as worker:
-            for rows in batches(rng, self.material.lengths, size):
+            for rows in islice(batches(rng, self.material.lengths, size), first, None):
                 coming.append((rows, worker.submit(self._ready, self.together.share(rows))))
                 if len(coming) == 2:
                     self._whole, self._batch = coming.popleft()
