@@ -19,7 +19,6 @@ from pellucid.data.text_lines import stream_lines, text_lines
 from pellucid.errors import FileFormatError, InvalidArgumentError, InvalidDataError, ModelFileError
 from pellucid.language import say
 from pellucid.saving import load, read_header, save
-from pellucid.scaling.checkpoint import Checkpoint
 from pellucid.scaling.processes import launched
 from pellucid.trees import REDUCE, Tree
 
@@ -177,6 +176,8 @@ def _check_labels(order: Order, learned: Sentences, judged: Sentences | None, mi
 
 def _learn(model: Any, learned: Sentences, judged: Sentences | None, order: Order) -> bool:
     """Train; show the epochs. False: interrupted."""
+    from pellucid.scaling.checkpoint import Checkpoint
+
     checkpoint = None if order.checkpoint is None else Checkpoint(order.checkpoint, order.checkpoint_every)
     held_out = {} if judged is None else {"X_val": judged, "y_val": _labels(judged)}
     with warnings.catch_warnings(), ctrl_c_heard(), display.progress_bar(say("training")) as progress:
