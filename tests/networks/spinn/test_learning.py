@@ -285,10 +285,24 @@ def test_pretrained_vectors_stand_in_the_table_and_stay(english, tmp_path):
     assert table[frozen.vocabulary_["dog"]].tolist() == [1, 2, 3]
     assert table[0].tolist() == [0, 0, 0]
     assert "unseen" not in frozen.vocabulary_
+    has_none = [number for word, number in frozen.vocabulary_._places.items() if word not in ("dog", "cat")]
+    assert len(has_none) > 5
+    assert not table[has_none].any()  # as unknown words: they cannot learn
     moving = small(vectors=path, freeze_vectors=False).fit(train, labels(train))
-    assert moving.model_.embedding.weight.detach().numpy()[moving.vocabulary_["dog"]].tolist() != [1, 2, 3]
-    own = Vectors(("unseen",), np.array([[7, 8, 9]], np.float32), False, 0, 0)
+    moved = moving.model_.embedding.weight.detach().numpy()
+    assert moved[moving.vocabulary_["dog"]].tolist() != [1, 2, 3]
+    assert moved[1:].any(1).all()
+    own = Vectors(("unseen", "dog"), np.array([[7, 8, 9], [1, 2, 3]], np.float32), False, 0, 0)
     assert "unseen" in small(vectors=own).fit(train, labels(train)).vocabulary_
+
+
+def test_vectors_of_other_words_are_refused(english, tmp_path):
+    path = tmp_path / "glove.txt"
+    path.write_text("Dog 1 2 3\nChien 4 5 6\n", encoding="utf-8")
+    train, y = english["train"], labels(english["train"])
+    with pytest.raises(InvalidDataError, match=r"got none of its \d+; .* written alike \(lowercase=False\)"):
+        small(vectors=path).fit(train, y)
+    small(vectors=path, lowercase=True, max_iter=1).fit(train, y)
 
 
 def test_in_small_letters_vectors_of_both_ways_of_writing_are_one():

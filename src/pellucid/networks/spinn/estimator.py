@@ -86,7 +86,8 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         What the head sees of a pair beside both: their difference without its sign, or with it.
     vectors : path or Vectors, optional
         Pretrained word vectors in GloVe's format. Of a file those of the words in training (and in ``X_val``) are
-        read; all the words of a ``Vectors`` are known afterwards. The vector of unknown words is then zero.
+        read; all the words of a ``Vectors`` are known afterwards. The vector of unknown words is then zero, and so is,
+        at first, that of a word in training that has none.
     freeze_vectors : bool, default=True
         Whether pretrained vectors stay as they are.
     lowercase : bool, default=False
@@ -449,7 +450,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     def _build(self, found: Any, known: np.ndarray, held_out: Any, seed: int) -> None:
         """Build vocabulary and module."""
         vocabulary = words_of(found, lowercase=bool(self.lowercase), min_count=self.min_count)
-        rows = is_known = None
+        rows = None
         if self.vectors is not None:
             every = words_of([*found, *(held_out[0] if held_out else ())], lowercase=bool(self.lowercase), min_count=1)
             vectors = self.vectors
@@ -457,11 +458,16 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
                 vectors = read_vectors(vectors, every.words, lowercase=bool(self.lowercase))
             elif self.lowercase:
                 vectors = vectors.in_small_letters()
+            learned = words_of(found, lowercase=bool(self.lowercase), min_count=1).words[1:]
+            if not vectors.rows(learned)[1].any():
+                raise InvalidDataError(
+                    f"vectors must hold words of X, got none of its {len(learned)}; are they of its language, and "
+                    f"written alike (lowercase={self.lowercase})?"
+                )
             more = (word for word in vectors.words if word not in vocabulary)
             vocabulary = Vocabulary([*vocabulary.words[1:], *more], lowercase=bool(self.lowercase))
-            rows, is_known = vectors.rows(vocabulary.words)
-            is_known[0] = True  # unknown words: zero, whatever the file says of <unk>
-            rows[0] = 0
+            rows, _ = vectors.rows(vocabulary.words)
+            rows[0] = 0  # unknown words, whatever the file says of <unk>
         settings = self._settings(len(found[0]))
         with torch.random.fork_rng(devices=[]), self._enough_memory():
             torch.manual_seed(seed)
@@ -469,7 +475,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             model = TreeClassifier(len(vocabulary), len(known), embedding=size, **settings)
         if rows is not None:
             with torch.no_grad():
-                model.embedding.weight[torch.from_numpy(is_known)] = torch.from_numpy(rows[is_known])
+                model.embedding.weight.copy_(torch.from_numpy(rows))
         model.embedding.weight.requires_grad_(rows is None or not self.freeze_vectors)
         self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(self._device())
         self.n_sides_, self._built, self._seed = len(found[0]), settings, seed
