@@ -27,6 +27,12 @@ posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 SMALL = ("--hidden", 10, "--embedding", 8, "--mlp", 12, "--batch-size", 16, "--epochs", 2)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Keep vectors in this test's own folder."""
+    monkeypatch.setattr("pellucid.data.vectors.cache_folder", lambda: tmp_path / "cache")
+
+
 def write(path, found):
     """Write pairs in SICK's columns."""
     lines = ["\t".join([pair.label.upper(), *(tree.to_brackets() for tree in pair.trees)]) for pair in found]
@@ -116,6 +122,28 @@ def test_options_reach_the_model(call, pairs, tmp_path):
     model = pellucid.load(tmp_path / "m")
     assert model.mirror == {"neutral": "neutral", "contradiction": "contradiction"}
     assert (model.identity, model.mlp_layers, model.solver, model.embedding) == ("entailment", 2, "rmsprop", 3)
+
+
+def test_vectors_are_kept_for_the_next_time_and_their_coverage_is_told(call, pairs, tmp_path):
+    (tmp_path / "glove.txt").write_bytes(b"dog 1 2 3\ndog 4 5 6\nzebra 1 1 1\n\xff 1 2 3\n")
+    facts = [trained(call, "--vectors", "glove.txt")["vectors"] for _ in range(2)]
+    words = {word for line in (tmp_path / "train.txt").read_text().splitlines() for word in line.split()[1:]} - {
+        "(",
+        ")",
+    }
+    expected = {"words": len(words), "known": 1, "duplicates": 1, "garbled": 1}
+    assert facts == [expected] * 2
+    (kept,) = (tmp_path / "cache").iterdir()
+    assert kept.suffix == ".safetensors"
+    done = call(
+        "spinn", "train", "--format", "sick", "--train", "train.txt", "--out", "m", "--vectors", "glove.txt", *SMALL
+    )
+    assert f"glove.txt: vectors for 1 of {len(words)} words; 1 lines repeat a word, 1 are not" in done.stderr
+    (tmp_path / "glove.txt").write_text("zebra 1 2 3\n", encoding="utf-8")
+    done = call(
+        "spinn", "train", "--format", "sick", "--train", "train.txt", "--out", "n", "--vectors", "glove.txt", *SMALL
+    )
+    assert f"glove.txt has a vector for none of the {len(words)} words in train.txt" in one_line(done, 1)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from pellucid.cli import display
 from pellucid.cli.train import ctrl_c_heard, destination, report_epoch
 from pellucid.data.sentences import Example, Sentences, read_sentences
 from pellucid.data.text_lines import stream_lines, text_lines
+from pellucid.data.vectors import Vectors, cached_vectors
 from pellucid.errors import FileFormatError, InvalidArgumentError, InvalidDataError, ModelFileError
 from pellucid.language import say
 from pellucid.saving import load, read_header, save
@@ -41,6 +42,7 @@ class Order:
     mirror: str | None
     binary: bool
     patience: int | None
+    vectors: Path | None
 
 
 def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
@@ -57,6 +59,9 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
     judged = None if order.dev is None else _read(order.dev, order.format, order.binary)
     settings["mirror"] = _mirror(order.mirror, learned.classes)
     _check_labels(order, learned, judged, settings["mirror"])
+    covered = None
+    if order.vectors is not None:
+        settings["vectors"], covered = _vectors(order, learned, judged, lowercase=bool(settings["lowercase"]))
 
     from pellucid.networks.spinn import SPINNClassifier  # takes long: a bad file is refused before
 
@@ -66,7 +71,7 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
     if launched().rank > 0:
         return
     save(model, order.out)
-    facts = _facts(model, order, learned, judged, perf_counter() - begin)
+    facts = _facts(model, order, learned, judged, perf_counter() - begin) | {"vectors": covered}
     if json:
         display.print_json(facts)
         return
@@ -151,6 +156,41 @@ def _negative_or_positive(example: Example) -> Example:
     labels = np.asarray(example.tree.labels)
     tree = example.tree.with_labels(np.where(labels == NEUTRAL, -1, labels > NEUTRAL).astype(np.int64))
     return Example(str(tree.label), tree)
+
+
+def _vectors(
+    order: Order, learned: Sentences, judged: Sentences | None, *, lowercase: bool
+) -> tuple[Vectors, dict[str, int]]:
+    """Return the vectors of the words that there are, and how many of those to learn have one; say so."""
+    words, more = (
+        {word for tree in part.trees for word in tree.words} if part else set() for part in (learned, judged)
+    )
+    if lowercase:
+        words = {word.lower() for word in words}
+    vectors = cached_vectors(Path(str(order.vectors)), words | more, lowercase=lowercase)
+    known = int(vectors.rows(words)[1].sum())
+    if not known:
+        raise InvalidDataError(
+            say(
+                "{path} has a vector for none of the {n} words in {train}",
+                path=order.vectors,
+                n=len(words),
+                train=order.train,
+            )
+        )
+    display.note(
+        say(
+            "{path}: vectors for {known} of {n} words; {twice} lines repeat a word, {garbled} are not UTF-8",
+            path=order.vectors,
+            known=known,
+            n=len(words),
+            twice=vectors.duplicates,
+            garbled=vectors.garbled,
+        )
+    )
+    return vectors, {
+        "words": len(words), "known": known, "duplicates": vectors.duplicates, "garbled": vectors.garbled,
+    }  # fmt: skip
 
 
 def _labels(found: Sentences) -> np.ndarray:

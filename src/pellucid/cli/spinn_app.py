@@ -142,11 +142,11 @@ def train(
         "learning_rate_init": learning_rate_init, "step_factor": step_factor, "step_size": step_size,
         "weight_decay": weight_decay, "clip": clip, "averaging": averaging, "batch_size": batch_size,
         "max_iter": epochs, "random_state": seed, "device": device,
-        "vectors": None if vectors is None else str(vectors),
     }  # fmt: skip
     order = spinn.Order(
-        format.value, train, dev, out, None if encoder is None else encoder.value, tracker, mirror, binary, patience
-    )
+        format.value, train, dev, out, None if encoder is None else encoder.value, tracker, mirror, binary, patience,
+        vectors,
+    )  # fmt: skip
     spinn.train(order, settings, json=json)
 
 
