@@ -459,6 +459,60 @@ def test_partial_fit_asks_for_the_classes_and_refuses_others(english):
         model.set_params(hidden=13).partial_fit(train, y)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"lowercase": True}, {"min_count": 2}, {"embedding": 9}, {"freeze_vectors": False}, {"vectors": "glove.txt"}],
+)
+def test_going_on_with_other_words_is_refused(change, english, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "glove.txt").write_text("dog 1 2 3\n", encoding="utf-8")
+    train, y = list(english["train"])[:40], labels(english["train"])[:40]
+    model = small(max_iter=1, warm_start=True).fit(train, y)
+    save(model, tmp_path / "m")
+    ((name, value),) = change.items()
+    for one in (model, load(tmp_path / "m"), copy.deepcopy(model)):
+        for go_on in (one.set_params(**change).fit, one.partial_fit):
+            with pytest.raises(InvalidArgumentError, match=rf"built with {name}=.*, and now {name} is {value};"):
+                go_on(train, y)
+    model.set_params(warm_start=False).fit(train, y)
+
+
+def test_going_on_with_other_vectors_is_refused_and_with_the_same_it_is_not(english):
+    train, y = list(english["train"])[:40], labels(english["train"])[:40]
+    own, same_again = (Vectors(("dog",), np.array([[1, 2]], np.float32), False, 0, 0) for _ in range(2))
+    model = small(max_iter=1, warm_start=True, vectors=own).fit(train, y)
+    model.set_params(vectors=same_again).fit(train, y)
+    for word, number in (("cat", 2), ("dog", 3)):
+        other = Vectors((word,), np.array([[1, number]], np.float32), False, 0, 0)
+        with pytest.raises(
+            InvalidArgumentError, match="built with vectors=<1 vectors, .*, and now vectors is <1 vectors"
+        ):
+            copy.deepcopy(model).set_params(vectors=other).fit(train, y)
+
+
+@pytest.mark.parametrize("way", ["warm", "part"])
+def test_what_the_optimizer_does_follows_the_parameters_of_now(way, english):
+    train, y = list(english["train"])[:80], labels(english["train"])[:80]
+    begun = small(max_iter=1, warm_start=True, learning_rate="constant").fit(train, y)
+
+    def gone_on(**change):
+        model = copy.deepcopy(begun).set_params(**change)
+        return model.fit(train, y) if way == "warm" else model.partial_fit(train, y)
+
+    plain = gone_on()
+    decayed = gone_on(weight_decay=5.0)
+    assert float(decayed.model_.cell.W.detach().norm()) < float(plain.model_.cell.W.detach().norm()) - 0.1
+    assert isinstance(gone_on(solver="rmsprop")._optimizer, torch.optim.RMSprop)
+    averaged = gone_on(averaging=0.9)
+    assert not same(averaged, plain, english["test"])
+    averaged._show_average(False)
+    assert same(averaged, plain, english["test"])
+    averaged._show_average(True)
+    again = averaged.set_params(averaging=0.0).partial_fit(train, y)
+    assert again._average is None
+    assert same(again, plain.partial_fit(train, y), english["test"])
+
+
 def test_early_stopping_keeps_the_best_epoch(english):
     train, test = english["train"], english["test"]
     model = small(max_iter=30, early_stopping=True, n_iter_no_change=3, learning_rate_init=0.02)

@@ -35,7 +35,7 @@ from pellucid.networks.spinn.objective import Material, Objective
 from pellucid.networks.spinn.tracing import epoch_formulas, epoch_functions
 from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.averaging import Average
-from pellucid.scaling.checkpoint import agree
+from pellucid.scaling.checkpoint import agree, fingerprint
 from pellucid.scaling.engine import DEVICES, device_for
 from pellucid.scaling.keeping import Kept
 from pellucid.scaling.loop import cosine, train
@@ -129,7 +129,8 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     validation_fraction : float, default=0.1
     n_iter_no_change : int, default=10
     warm_start : bool, default=False
-        Whether ``fit`` goes on with the weights and the optimizer of the last one.
+        Whether ``fit`` goes on with the weights and the optimizer of the last one. Parameters that would build
+        another model, or choose other words, are then refused; the others hold from now on.
     verbose : bool, int or "bar", default=False
     device : str, default="cpu"
         Where torch computes: cpu, cuda, mps, auto (an accelerator where there is one), or what else torch knows.
@@ -219,6 +220,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     _rng: np.random.Generator
     _optimizer: Any
     _average: Average | None
+    _built_words: dict[str, Any]
 
     # -- learning --------------------------------------------------------------------------------------------
 
@@ -372,12 +374,8 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             held_out = held_out[0], _places(held_out[1], known, "y_val")
         if fresh:
             self._build(found, known, held_out, seed)
-        elif self._settings(len(found[0])) != self._built:
-            wrong = next(name for name, value in self._settings(len(found[0])).items() if value != self._built[name])
-            raise InvalidArgumentError(
-                f"this model was built with {wrong}={self._built[wrong]}, and now {wrong} is "
-                f"{self._settings(len(found[0]))[wrong]}; set warm_start=False and fit to start anew"
-            )
+        else:
+            self._go_on(len(found[0]))
         lengths = np.array([sum(len(part.words) for part in parts) for parts in found])
         return Material(sides(found, self.vocabulary_), targets, nodes, lengths, held_out)
 
@@ -477,23 +475,73 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             with torch.no_grad():
                 model.embedding.weight.copy_(torch.from_numpy(rows))
         model.embedding.weight.requires_grad_(rows is None or not self.freeze_vectors)
-        self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(self._device())
+        self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(self._device(self.device))
         self.n_sides_, self._built, self._seed = len(found[0]), settings, seed
+        self._built_words = self._worded()
         self.n_iter_, self.t_, self.loss_curve_, self.padding_share_ = 0, 0, [], None
         self.validation_loss_curve_ = self.validation_scores_ = self.best_validation_score_ = None
         self._begin()
 
+    def _worded(self) -> dict[str, Any]:
+        """Return what the words and their vectors are chosen by, in a form that can be compared."""
+        vectors: Any = self.vectors
+        if isinstance(vectors, Vectors):
+            digits = fingerprint([vectors.matrix, np.frombuffer("\n".join(vectors.words).encode(), np.uint8)])
+            vectors = f"<{len(vectors)} vectors, {digits}>"
+        return {
+            "lowercase": bool(self.lowercase), "min_count": int(self.min_count),
+            "vectors": None if vectors is None else str(vectors), "freeze_vectors": bool(self.freeze_vectors),
+            "embedding": None if vectors is not None else int(self.embedding),
+        }  # fmt: skip
+
+    def _go_on(self, count: int) -> None:
+        """Make the model that is there ready to learn with the parameters of now.
+
+        Raises InvalidArgumentError where they ask for another model.
+        """
+        asked, built = self._settings(count) | self._worded(), self._built | self._built_words
+        for name, value in asked.items():
+            if value != built[name]:
+                raise InvalidArgumentError(
+                    f"this model was built with {name}={built[name]}, and now {name} is {value}; "
+                    "set warm_start=False and fit to start anew"
+                )
+        if type(self._optimizer) is not type(made := self._new_optimizer()):
+            self._optimizer = made  # another solver: its memory is empty
+        for group in self._optimizer.param_groups:
+            group["weight_decay"] = self.weight_decay
+        if not (self.averaging and self._average):
+            self._show_average(False)
+            self._average = Average(self._weights(), self.averaging) if self.averaging else None
+        else:
+            self._average.decay = self.averaging
+        self.to(self.device)
+
+    def to(self, device: str) -> Self:
+        """Move the model to another device, where it then answers; it learns where the parameter ``device`` says."""
+        place = self._device(device)
+        if place != self.model_.device:
+            self.model_.to(place)
+            self._optimizer.load_state_dict(self._optimizer.state_dict())  # it follows its weights
+            if self._average is not None:
+                self._average.means = [mean.to(place) for mean in self._average.means]
+        return self
+
     def _begin(self) -> None:
         """Make what training goes on with beside the weights: optimizer, mean, and order of the examples."""
         self._rng = np.random.default_rng([self._seed, self.t_])
-        weights = [weight for weight in self.model_.parameters() if weight.requires_grad and weight.numel()]
+        self._optimizer = self._new_optimizer()
+        self._average = Average(self._weights(), self.averaging) if self.averaging else None
+
+    def _weights(self) -> list[Any]:
+        return [weight for weight in self.model_.parameters() if weight.requires_grad and weight.numel()]
+
+    def _new_optimizer(self) -> Any:
         if self.solver == "rmsprop":
-            self._optimizer = torch.optim.RMSprop(
-                weights, self.learning_rate_init, alpha=0.9, eps=1e-6, weight_decay=self.weight_decay
+            return torch.optim.RMSprop(
+                self._weights(), self.learning_rate_init, alpha=0.9, eps=1e-6, weight_decay=self.weight_decay
             )
-        else:
-            self._optimizer = torch.optim.AdamW(weights, self.learning_rate_init, weight_decay=self.weight_decay)
-        self._average = Average(weights, self.averaging) if self.averaging else None
+        return torch.optim.AdamW(self._weights(), self.learning_rate_init, weight_decay=self.weight_decay)
 
     def _rate(self, epoch: int, partial: bool) -> float:
         """Return the learning rate with which an epoch begins."""
@@ -589,20 +637,23 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             raise InvalidArgumentError(
                 f"batch_norm=True needs a batch_size of 2 or more, got {self.batch_size}: one number has no spread"
             )
-        self._device()
+        self._device(self.device)
 
-    def _device(self) -> Any:
-        """Return the torch.device that was asked for; raise InvalidArgumentError where torch cannot compute there."""
-        if self.device in DEVICES:
-            return device_for(self.device, np.dtype(np.float32))
+    @staticmethod
+    def _device(name: str) -> torch.device:
+        """Return the torch.device of that name; raise InvalidArgumentError where torch cannot compute there."""
+        if name in DEVICES:
+            place: torch.device = device_for(name, np.dtype(np.float32))
+            return place
         try:
-            torch.zeros(1, device=self.device).tolist()
+            made = torch.zeros(1, device=name)
+            made.tolist()  # "meta" makes tensors without numbers
+            return made.device
         except (RuntimeError, AssertionError, TypeError) as error:
             reason = str(error).partition("\n")[0]
             raise InvalidArgumentError(
-                f"device must be one that torch has here or 'auto', got {self.device!r} ({reason})"
+                f"device must be one that torch has here or 'auto', got {name!r} ({reason})"
             ) from None
-        return torch.device(self.device)
 
     def _kept(self) -> tuple[str, ...]:
         """Return the attributes that a model file keeps beside parameters, words and weights."""
@@ -615,9 +666,9 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         """Return the parameters by which the model was built, whatever they are now."""
         known = {name: value for name, value in self._built.items() if name not in ("sides", "predict", "tracker")}
         tracker = {"tracker": self._built["tracker"]} if self._built["tracker"] else {}
-        return known | tracker | {
+        return known | tracker | self._built_words | {
             "parses": "predicted" if self._built["predict"] else "given", "vectors": None,
-            "embedding": self.model_.embedding.embedding_dim, "lowercase": self.vocabulary_.lowercase,
+            "embedding": self.model_.embedding.embedding_dim,
         }  # fmt: skip
 
     def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -648,7 +699,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
                     raise ModelFileError(f"holds an attribute {name!r}, which a {cls.__name__} does not have")
                 setattr(model, name, value)
             model.vocabulary_ = Vocabulary(entries["words"][1:], lowercase=bool(model.lowercase))
-            model._built = model._settings(model.n_sides_)
+            model._built, model._built_words = model._settings(model.n_sides_), model._worded()
             with torch.device("meta"):  # nothing is allocated before all shapes are known to be right
                 module = TreeClassifier(
                     len(model.vocabulary_), len(model.classes_), embedding=model.embedding, **model._built
