@@ -259,6 +259,45 @@ def test_options_learn_by_the_seed_alone(settings, english):
     assert one.loss_curve_[-1] < one.loss_curve_[0]
 
 
+def test_fitting_leaves_the_generators_of_the_caller_as_they_were(english, monkeypatch):
+    seeded = []
+    for accelerator in (torch.cuda, torch.mps, torch.xpu):  # what torch.manual_seed would seed beside the processor's
+        for name in ("manual_seed", "manual_seed_all"):
+            if hasattr(accelerator, name):
+                monkeypatch.setattr(accelerator, name, seeded.append)
+    torch.manual_seed(5)
+    before, done = torch.get_rng_state(), list(seeded)
+    small(dropout=0.2, word_dropout=0.1, max_iter=1).fit(english["train"], labels(english["train"]))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert seeded == done
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_an_accelerator_dropout_follows_from_the_seed_and_its_generator_stays(english):
+    train, y = english["train"], labels(english["train"])
+    curves = []
+    for seed in range(2):
+        torch.cuda.manual_seed(seed)
+        before = torch.cuda.get_rng_state()
+        curves.append(small(dropout=0.3, word_dropout=0.1, max_iter=2, device="cuda").fit(train, y).loss_curve_)
+        assert torch.equal(torch.cuda.get_rng_state(), before)
+    assert curves[0] == pytest.approx(curves[1], rel=1e-4)
+    assert curves[0] != pytest.approx(small(max_iter=2, device="cuda").fit(train, y).loss_curve_, rel=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_model_moves_to_an_accelerator_and_back_and_goes_on(english):
+    train, y, test = english["train"], labels(english["train"]), english["test"]
+    settings = {"learning_rate": "constant", "averaging": 0.9, "warm_start": True, "max_iter": 1}
+    here, there = (small(**settings).fit(train, y) for _ in range(2))
+    there.set_params(device="auto").fit(train, y)
+    here.fit(train, y)
+    assert there.model_.device.type == "cuda"
+    assert np.allclose(there.predict_proba(test), here.predict_proba(test), atol=1e-3)
+    there.to("cpu").set_params(device="cpu").fit(train, y)
+    assert np.allclose(there.predict_proba(test), here.fit(train, y).predict_proba(test), atol=1e-3)
+
+
 def test_the_rate_falls_after_so_many_updates(english):
     train = list(english["train"])[:160]  # ten batches of 16
     model = small(learning_rate="step", step_size=4, step_factor=0.5, learning_rate_init=0.01, max_iter=2)

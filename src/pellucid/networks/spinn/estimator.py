@@ -31,7 +31,7 @@ from pellucid.learning.step import Step
 from pellucid.networks.spinn.answering import PARSES, Answers, one_thread
 from pellucid.networks.spinn.examples import Sentence, both_ways, check_alike, examples, node_labels, sides, words_of
 from pellucid.networks.spinn.model import ENCODERS, FEATURES, TREE_ENCODERS, TreeClassifier
-from pellucid.networks.spinn.objective import Material, Objective
+from pellucid.networks.spinn.objective import Material, Objective, seeded
 from pellucid.networks.spinn.tracing import epoch_formulas, epoch_functions
 from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.averaging import Average
@@ -467,8 +467,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             rows, _ = vectors.rows(vocabulary.words)
             rows[0] = 0  # unknown words, whatever the file says of <unk>
         settings = self._settings(len(found[0]))
-        with torch.random.fork_rng(devices=[]), self._enough_memory():
-            torch.manual_seed(seed)
+        with seeded(seed, torch.device("cpu")), self._enough_memory():
             size = int(self.embedding) if rows is None else rows.shape[1]
             model = TreeClassifier(len(vocabulary), len(known), embedding=size, **settings)
         if rows is not None:
