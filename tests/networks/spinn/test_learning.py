@@ -552,6 +552,22 @@ def test_what_the_optimizer_does_follows_the_parameters_of_now(way, english):
     assert same(again, plain.partial_fit(train, y), english["test"])
 
 
+def test_what_callbacks_copy_is_a_model_that_goes_on_by_itself(english):
+    train, y = english["train"], labels(english["train"])
+    model = small(averaging=0.9, learning_rate="constant", max_iter=3)
+    steps = model.steps(train, y)
+    next(steps)
+    copied = clone(model)
+    vars(copied).update(model._fitted_attributes())
+    before = copied.predict_proba(english["test"])
+    list(steps)
+    assert np.array_equal(copied.predict_proba(english["test"]), before)
+    for _ in range(2):
+        copied.partial_fit(train, y)
+    assert copied.loss_curve_ == model.loss_curve_
+    assert same(copied, model, english["test"])
+
+
 def test_early_stopping_keeps_the_best_epoch(english):
     train, test = english["train"], english["test"]
     model = small(max_iter=30, early_stopping=True, n_iter_no_change=3, learning_rate_init=0.02)

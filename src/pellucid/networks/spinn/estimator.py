@@ -603,8 +603,9 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
 
     def _fitted_attributes(self) -> dict[str, Any]:
         """Return what makes a copy of this estimator one that had stopped now, and stays as it is."""
-        kept = (*self._kept(), "vocabulary_", "_built", "_average")
-        return {name: deepcopy(getattr(self, name)) for name in kept} | {"model_": deepcopy(self.model_)}
+        own = ("vocabulary_", "model_", "_built", "_built_words", "_average", "_optimizer", "_rng")
+        # At once: the optimizer and the mean belong to the weights of this very copy.
+        return deepcopy({name: getattr(self, name) for name in (*self._kept(), *own)})
 
     # -- parameters and files --------------------------------------------------------------------------------
 
