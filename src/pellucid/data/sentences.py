@@ -40,7 +40,6 @@ __all__ = [
     "Sentences",
     "read_listops",
     "read_logic",
-    "read_multinli",
     "read_sentences",
     "read_sick",
     "read_snli",
@@ -115,7 +114,7 @@ class Sentences:
 
 
 def read_snli(path: str | os.PathLike[str]) -> Sentences:
-    """Return the pairs of SNLI's jsonl; rows on which the annotators did not agree (``-``) are dropped and counted."""
+    """Return the pairs of SNLI's or MultiNLI's jsonl; rows on which the annotators did not agree (``-``) are dropped and counted."""
     examples: list[Example | Pair] = []
     undecided = 0
     for number, line in text_lines(path):
@@ -132,11 +131,6 @@ def read_snli(path: str | os.PathLike[str]) -> Sentences:
         )
         examples.append(Pair(label, premise, hypothesis))
     return _found(path, examples, INFERENCE_LABELS, {"no gold label": undecided})
-
-
-def read_multinli(path: str | os.PathLike[str]) -> Sentences:
-    """Return the pairs of MultiNLI's jsonl, whose fields are SNLI's."""
-    return read_snli(path)
 
 
 def read_sick(path: str | os.PathLike[str]) -> Sentences:
@@ -205,7 +199,7 @@ def read_sst(path: str | os.PathLike[str]) -> Sentences:
 FORMATS: Mapping[str, Callable[[str | os.PathLike[str]], Sentences]] = MappingProxyType(
     {
         "snli": read_snli,
-        "multinli": read_multinli,
+        "multinli": read_snli,
         "sick": read_sick,
         "logic": read_logic,
         "listops": read_listops,

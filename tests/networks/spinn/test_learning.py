@@ -524,7 +524,7 @@ def test_going_on_with_other_vectors_is_refused_and_with_the_same_it_is_not(engl
     for word, number in (("cat", 2), ("dog", 3)):
         other = Vectors((word,), np.array([[1, number]], np.float32), False, 0, 0)
         with pytest.raises(
-            InvalidArgumentError, match="built with vectors=<1 vectors, .*, and now vectors is <1 vectors"
+            InvalidArgumentError, match=r"built with vectors=<1 vectors, .*, and now vectors is <1 vectors"
         ):
             copy.deepcopy(model).set_params(vectors=other).fit(train, y)
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from pellucid.errors import InvalidArgumentError
-from pellucid.networks.spinn.machine import REDUCE, Cell, reduce, track_lstm
+from pellucid.networks.spinn.machine import Cell, reduce, track_lstm
+from pellucid.trees import REDUCE
 
 __all__ = ["beam_parse"]
 
