@@ -235,13 +235,20 @@ def test_inspect_knows_it_and_predict_points_to_its_own_command(call, pairs):
     assert "use `pellucid spinn`" in one_line(call("predict", "m", "train.txt"), 2)
 
 
-def test_undecided_rows_are_counted(call, tmp_path):
+def test_undecided_rows_are_counted(call, tmp_path, monkeypatch):
     row = {"gold_label": "neutral", "sentence1_binary_parse": "( a b )", "sentence2_binary_parse": "( a c )"}
     rows = [row, row | {"gold_label": "entailment"}, row | {"gold_label": "-"}]
     (tmp_path / "snli").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     done = call("spinn", "train", "--format", "snli", "--train", "snli", "--out", "m", "--json", *SMALL)
     assert json.loads(done.stdout)["dropped"] == {"no gold label": 1}
     assert "1 rows left out (no gold label)" in done.stderr
+    monkeypatch.setenv("PELLUCID_LANG", "zh")
+    done = call("spinn", "train", "--format", "snli", "--train", "snli", "--out", "m", "--json", *SMALL)
+    assert json.loads(done.stdout)["dropped"] == {"no gold label": 1}
+    assert "没有多数人同意的标签" in done.stderr
+    (tmp_path / "sst").write_text("(2 (2 a) (2 film))\n", encoding="utf-8")
+    done = call("spinn", "train", "--format", "sst", "--binary", "--train", "sst", "--out", "n")
+    assert "没有一个负面或正面的例子" in one_line(done, 1)
 
 
 # -- mistakes ----------------------------------------------------------------------------------------------------

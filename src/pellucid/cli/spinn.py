@@ -14,7 +14,7 @@ import numpy as np
 
 from pellucid.cli import display
 from pellucid.cli.train import ctrl_c_heard, destination, report_epoch
-from pellucid.data.sentences import Example, Sentences, read_sentences
+from pellucid.data.sentences import NO_GOLD_LABEL, Example, Sentences, read_sentences
 from pellucid.data.text_lines import stream_lines, text_lines
 from pellucid.data.vectors import Vectors, cached_vectors
 from pellucid.errors import FileFormatError, InvalidArgumentError, InvalidDataError, ModelFileError
@@ -140,15 +140,20 @@ def _read(path: Path, format: str, binary: bool) -> Sentences:
     """Return what the file holds, and say what was left out."""
     found = read_sentences(path, format)
     for why, n in found.dropped.items():
-        display.note(say("{path}: {n} rows left out ({why})", path=path, n=n, why=why))
+        display.note(say("{path}: {n} rows left out ({why})", path=path, n=n, why=_reason(why)))
     if not binary:
         return found
     kept = [_negative_or_positive(one) for one in found if isinstance(one, Example) and one.label != str(NEUTRAL)]
     if not kept:
-        raise FileFormatError(f"{path}: holds no example that is negative or positive")
+        raise FileFormatError(say("{path}: holds no example that is negative or positive", path=path))
     if left := len(found) - len(kept):
         display.note(say("{path}: {n} rows left out ({why})", path=path, n=left, why=say("neutral")))
     return Sentences(found.source, kept, ("0", "1"))
+
+
+def _reason(why: str) -> str:
+    """Return what a reader says that it dropped, in the language of the moment."""
+    return say("no gold label") if why == NO_GOLD_LABEL else why
 
 
 def _negative_or_positive(example: Example) -> Example:

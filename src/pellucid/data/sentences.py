@@ -50,7 +50,8 @@ INFERENCE_LABELS = ("entailment", "neutral", "contradiction")
 RELATIONS = ("#", "=", "<", ">", "|", "^", "v")
 LISTOPS_LABELS = tuple("0123456789")
 SENTIMENTS = tuple("01234")  # very negative, negative, neutral, positive, very positive
-NO_GOLD_LABEL = "-"
+UNDECIDED = "-"
+NO_GOLD_LABEL = "no gold label"  # why such a row is dropped
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -121,16 +122,16 @@ def read_snli(path: str | os.PathLike[str]) -> Sentences:
         where = f"{path}, line {number}"
         row = _json_object(line, where)
         label = _text_field(row, "gold_label", where)
-        if label == NO_GOLD_LABEL:
+        if label == UNDECIDED:
             undecided += 1
             continue
-        _check_label(label, (*INFERENCE_LABELS, NO_GOLD_LABEL), where)
+        _check_label(label, (*INFERENCE_LABELS, UNDECIDED), where)
         premise, hypothesis = (
             _tree(Tree.from_brackets, _text_field(row, name, where), f"{where}, {name}")
             for name in ("sentence1_binary_parse", "sentence2_binary_parse")
         )
         examples.append(Pair(label, premise, hypothesis))
-    return _found(path, examples, INFERENCE_LABELS, {"no gold label": undecided})
+    return _found(path, examples, INFERENCE_LABELS, {NO_GOLD_LABEL: undecided})
 
 
 def read_sick(path: str | os.PathLike[str]) -> Sentences:

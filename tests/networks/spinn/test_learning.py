@@ -357,6 +357,11 @@ def test_words_seen_too_rarely_are_unknown(english):
     trees = [Tree.parse("( a b )"), Tree.parse("( a c )")] * 4 + [Tree.parse("( a d )")]
     model = small(min_count=2).fit(trees, ["x", "y"] * 4 + ["x"])
     assert model.vocabulary_.words == ("<unk>", "a", "b", "c")
+    own = Vectors(("d",), np.array([[7, 8]], np.float32), False, 0, 0)
+    assert "d" in small(min_count=2, vectors=own).fit(trees, ["x", "y"] * 4 + ["x"]).vocabulary_
+    pairs = [(A, B), (A, B), (Tree.parse("x"), B)]
+    assert "x" not in small(min_count=2).fit(pairs, ["x", "y", "x"]).vocabulary_
+    assert "x" in small(min_count=2, mirror={"x": "x"}).fit(pairs, ["x", "y", "x"]).vocabulary_
 
 
 def test_mirrored_pairs_and_pairs_of_a_sentence_with_itself_are_added():

@@ -93,7 +93,8 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     lowercase : bool, default=False
         Whether words are put in small letters.
     min_count : int, default=1
-        Words seen less often in training are unknown.
+        Words seen less often in training are unknown, unless they have a vector of ``vectors``. Pairs that ``mirror``
+        and ``identity`` add are counted too, those held out are not.
     dropout_embedding, dropout : float, default=0.0
         The share of the numbers that are left out at random in training: of projected words; in the head.
     word_dropout : float, default=0.0
