@@ -115,7 +115,10 @@ class Sentences:
 
 
 def read_snli(path: str | os.PathLike[str]) -> Sentences:
-    """Return the pairs of SNLI's or MultiNLI's jsonl; rows on which the annotators did not agree (``-``) are dropped and counted."""
+    """Return the pairs of SNLI's or MultiNLI's jsonl.
+
+    Rows on which the annotators did not agree (``-``) are dropped and counted.
+    """
     examples: list[Example | Pair] = []
     undecided = 0
     for number, line in text_lines(path):
