@@ -84,6 +84,17 @@ def test_a_parser_is_trained_judged_and_used_on_plain_text(call, pairs, monkeypa
     assert call("spinn", "parse", "m", "nothing.txt").returncode == 1
 
 
+def test_every_command_may_choose_the_device(call, pairs, tmp_path):
+    trained(call, "--device", "auto", "--parses", "predicted")
+    (tmp_path / "one").write_text("every dog runs\n", encoding="utf-8")
+    (tmp_path / "two").write_text("every dog runs\ta dog runs\n", encoding="utf-8")
+    commands = (["evaluate", "m", "dev.txt", "--format", "sick"], ["predict", "m", "two"], ["parse", "m", "one"])
+    for command in commands:
+        assert call("spinn", *command, "--device", "auto").returncode == 0
+        line = one_line(call("spinn", *command, "--device", "moon"), 2)
+        assert "device must be one that torch has here or 'auto', got 'moon'" in line
+
+
 def test_people_read_tables(call, pairs):
     trained(call, "--parses", "predicted")
     shown = call("spinn", "evaluate", "m", "dev.txt", "--format", "sick").stdout

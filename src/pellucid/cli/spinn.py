@@ -250,9 +250,11 @@ def _facts(model: Any, order: Order, learned: Sentences, judged: Sentences | Non
 # -- judging -----------------------------------------------------------------------------------------------------
 
 
-def evaluate(model_file: Path, file: Path, format: str, *, binary: bool, beam: int | None, json: bool) -> None:
+def evaluate(
+    model_file: Path, file: Path, format: str, *, binary: bool, beam: int | None, device: str, json: bool
+) -> None:
     """Show accuracy, that of each class, and, where the model finds its own parses, how they compare."""
-    model = _load(model_file, beam)
+    model = _load(model_file, beam, device)
     _check_binary(binary, format)
     known = [str(label) for label in model.classes_.tolist()]  # one that was trained in Python may know numbers
     binary = format == "sst" and (binary or known == ["0", "1"])
@@ -360,9 +362,9 @@ def _figure(value: float | None) -> str:
 # -- lines in, lines out -----------------------------------------------------------------------------------------
 
 
-def predict(model_file: Path, file: Path | None, *, proba: bool, beam: int | None) -> None:
+def predict(model_file: Path, file: Path | None, *, proba: bool, beam: int | None, device: str) -> None:
     """Write the label of each line."""
-    model = _load(model_file, beam)
+    model = _load(model_file, beam, device)
     given = _sentences(file, pairs=model.n_sides_ == 2)
     if not given:
         return
@@ -374,9 +376,9 @@ def predict(model_file: Path, file: Path | None, *, proba: bool, beam: int | Non
         print("\t".join([label, *more]))
 
 
-def parse(model_file: Path, file: Path | None, *, beam: int | None) -> None:
+def parse(model_file: Path, file: Path | None, *, beam: int | None, device: str) -> None:
     """Write the tree of each line, with brackets."""
-    model = _load(model_file, beam)
+    model = _load(model_file, beam, device)
     given = _sentences(file, pairs=False)
     with _about(file):
         trees = model.parse(given)
@@ -384,7 +386,7 @@ def parse(model_file: Path, file: Path | None, *, beam: int | None) -> None:
         print(tree.to_brackets())
 
 
-def _load(model_file: Path, beam: int | None = None) -> Any:
+def _load(model_file: Path, beam: int | None, device: str) -> Any:
     kind = read_header(model_file)["class"]
     if kind != "SPINNClassifier":
         raise ModelFileError(
@@ -394,7 +396,7 @@ def _load(model_file: Path, beam: int | None = None) -> Any:
                 kind=kind,
             )
         )
-    model = load(model_file)
+    model = load(model_file).to(device)
     return model if beam is None else model.set_params(beam=beam)
 
 
