@@ -23,7 +23,7 @@ __all__ = ["beam_parse"]
 
 
 class _Nodes:
-    """What transitions made; node 0 is the empty stack, whose state is row 0, zeros. Room is doubled when it is full."""
+    """What transitions made; node 0 is the empty stack, whose state is row 0, zeros. Room doubles when it is full."""
 
     def __init__(self, leaves: Tensor, hidden: int) -> None:
         nothing = leaves.new_zeros(1, hidden)
