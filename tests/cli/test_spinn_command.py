@@ -27,6 +27,12 @@ posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 SMALL = ("--hidden", 10, "--embedding", 8, "--mlp", 12, "--batch-size", 16, "--epochs", 2)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Keep vectors in this test's own folder."""
+    monkeypatch.setattr("pellucid.data.vectors.cache_folder", lambda: tmp_path / "cache")
+
+
 def write(path, found):
     """Write pairs in SICK's columns."""
     lines = ["\t".join([pair.label.upper(), *(tree.to_brackets() for tree in pair.trees)]) for pair in found]
@@ -78,6 +84,17 @@ def test_a_parser_is_trained_judged_and_used_on_plain_text(call, pairs, monkeypa
     assert call("spinn", "parse", "m", "nothing.txt").returncode == 1
 
 
+def test_every_command_may_choose_the_device(call, pairs, tmp_path):
+    trained(call, "--device", "auto", "--parses", "predicted")
+    (tmp_path / "one").write_text("every dog runs\n", encoding="utf-8")
+    (tmp_path / "two").write_text("every dog runs\ta dog runs\n", encoding="utf-8")
+    commands = (["evaluate", "m", "dev.txt", "--format", "sick"], ["predict", "m", "two"], ["parse", "m", "one"])
+    for command in commands:
+        assert call("spinn", *command, "--device", "auto").returncode == 0
+        line = one_line(call("spinn", *command, "--device", "moon"), 2)
+        assert "device must be one that torch has here or 'auto', got 'moon'" in line
+
+
 def test_people_read_tables(call, pairs):
     trained(call, "--parses", "predicted")
     shown = call("spinn", "evaluate", "m", "dev.txt", "--format", "sick").stdout
@@ -116,6 +133,28 @@ def test_options_reach_the_model(call, pairs, tmp_path):
     model = pellucid.load(tmp_path / "m")
     assert model.mirror == {"neutral": "neutral", "contradiction": "contradiction"}
     assert (model.identity, model.mlp_layers, model.solver, model.embedding) == ("entailment", 2, "rmsprop", 3)
+
+
+def test_vectors_are_kept_for_the_next_time_and_their_coverage_is_told(call, pairs, tmp_path):
+    (tmp_path / "glove.txt").write_bytes(b"dog 1 2 3\ndog 4 5 6\nzebra 1 1 1\n\xff 1 2 3\n")
+    facts = [trained(call, "--vectors", "glove.txt")["vectors"] for _ in range(2)]
+    words = {word for line in (tmp_path / "train.txt").read_text().splitlines() for word in line.split()[1:]} - {
+        "(",
+        ")",
+    }
+    expected = {"words": len(words), "known": 1, "duplicates": 1, "garbled": 1}
+    assert facts == [expected] * 2
+    (kept,) = (tmp_path / "cache").iterdir()
+    assert kept.suffix == ".safetensors"
+    done = call(
+        "spinn", "train", "--format", "sick", "--train", "train.txt", "--out", "m", "--vectors", "glove.txt", *SMALL
+    )
+    assert f"glove.txt: vectors for 1 of {len(words)} words; 1 lines repeat a word, 1 are not" in done.stderr
+    (tmp_path / "glove.txt").write_text("zebra 1 2 3\n", encoding="utf-8")
+    done = call(
+        "spinn", "train", "--format", "sick", "--train", "train.txt", "--out", "n", "--vectors", "glove.txt", *SMALL
+    )
+    assert f"glove.txt has a vector for none of the {len(words)} words in train.txt" in one_line(done, 1)
 
 
 @pytest.mark.parametrize(
@@ -207,13 +246,20 @@ def test_inspect_knows_it_and_predict_points_to_its_own_command(call, pairs):
     assert "use `pellucid spinn`" in one_line(call("predict", "m", "train.txt"), 2)
 
 
-def test_undecided_rows_are_counted(call, tmp_path):
+def test_undecided_rows_are_counted(call, tmp_path, monkeypatch):
     row = {"gold_label": "neutral", "sentence1_binary_parse": "( a b )", "sentence2_binary_parse": "( a c )"}
     rows = [row, row | {"gold_label": "entailment"}, row | {"gold_label": "-"}]
     (tmp_path / "snli").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     done = call("spinn", "train", "--format", "snli", "--train", "snli", "--out", "m", "--json", *SMALL)
     assert json.loads(done.stdout)["dropped"] == {"no gold label": 1}
     assert "1 rows left out (no gold label)" in done.stderr
+    monkeypatch.setenv("PELLUCID_LANG", "zh")
+    done = call("spinn", "train", "--format", "snli", "--train", "snli", "--out", "m", "--json", *SMALL)
+    assert json.loads(done.stdout)["dropped"] == {"no gold label": 1}
+    assert "没有多数人同意的标签" in done.stderr
+    (tmp_path / "sst").write_text("(2 (2 a) (2 film))\n", encoding="utf-8")
+    done = call("spinn", "train", "--format", "sst", "--binary", "--train", "sst", "--out", "n")
+    assert "没有一个负面或正面的例子" in one_line(done, 1)
 
 
 # -- mistakes ----------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ import numpy as np
 
 from pellucid.cli import display
 from pellucid.cli.train import ctrl_c_heard, destination, report_epoch
-from pellucid.data.sentences import Example, Sentences, read_sentences
+from pellucid.data.sentences import NO_GOLD_LABEL, Example, Sentences, read_sentences
 from pellucid.data.text_lines import stream_lines, text_lines
+from pellucid.data.vectors import Vectors, cached_vectors
 from pellucid.errors import FileFormatError, InvalidArgumentError, InvalidDataError, ModelFileError
 from pellucid.language import say
 from pellucid.saving import load, read_header, save
@@ -41,6 +42,7 @@ class Order:
     mirror: str | None
     binary: bool
     patience: int | None
+    vectors: Path | None
     checkpoint: Path | None
     checkpoint_every: float
 
@@ -59,6 +61,9 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
     judged = None if order.dev is None else _read(order.dev, order.format, order.binary)
     settings["mirror"] = _mirror(order.mirror, learned.classes)
     _check_labels(order, learned, judged, settings["mirror"])
+    covered = None
+    if order.vectors is not None:
+        settings["vectors"], covered = _vectors(order, learned, judged, lowercase=bool(settings["lowercase"]))
 
     from pellucid.networks.spinn import SPINNClassifier  # takes long: a bad file is refused before
 
@@ -68,7 +73,7 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
     if launched().rank > 0:
         return
     save(model, order.out)
-    facts = _facts(model, order, learned, judged, perf_counter() - begin)
+    facts = _facts(model, order, learned, judged, perf_counter() - begin) | {"vectors": covered}
     if json:
         display.print_json(facts)
         return
@@ -137,15 +142,20 @@ def _read(path: Path, format: str, binary: bool) -> Sentences:
     """Return what the file holds, and say what was left out."""
     found = read_sentences(path, format)
     for why, n in found.dropped.items():
-        display.note(say("{path}: {n} rows left out ({why})", path=path, n=n, why=why))
+        display.note(say("{path}: {n} rows left out ({why})", path=path, n=n, why=_reason(why)))
     if not binary:
         return found
     kept = [_negative_or_positive(one) for one in found if isinstance(one, Example) and one.label != str(NEUTRAL)]
     if not kept:
-        raise FileFormatError(f"{path}: holds no example that is negative or positive")
+        raise FileFormatError(say("{path}: holds no example that is negative or positive", path=path))
     if left := len(found) - len(kept):
         display.note(say("{path}: {n} rows left out ({why})", path=path, n=left, why=say("neutral")))
     return Sentences(found.source, kept, ("0", "1"))
+
+
+def _reason(why: str) -> str:
+    """Return what a reader says that it dropped, in the language of the moment."""
+    return say("no gold label") if why == NO_GOLD_LABEL else why
 
 
 def _negative_or_positive(example: Example) -> Example:
@@ -153,6 +163,41 @@ def _negative_or_positive(example: Example) -> Example:
     labels = np.asarray(example.tree.labels)
     tree = example.tree.with_labels(np.where(labels == NEUTRAL, -1, labels > NEUTRAL).astype(np.int64))
     return Example(str(tree.label), tree)
+
+
+def _vectors(
+    order: Order, learned: Sentences, judged: Sentences | None, *, lowercase: bool
+) -> tuple[Vectors, dict[str, int]]:
+    """Return the vectors of the words that there are, and how many of those to learn have one; say so."""
+    words, more = (
+        {word for tree in part.trees for word in tree.words} if part else set() for part in (learned, judged)
+    )
+    if lowercase:
+        words = {word.lower() for word in words}
+    vectors = cached_vectors(Path(str(order.vectors)), words | more, lowercase=lowercase)
+    known = int(vectors.rows(words)[1].sum())
+    if not known:
+        raise InvalidDataError(
+            say(
+                "{path} has a vector for none of the {n} words in {train}",
+                path=order.vectors,
+                n=len(words),
+                train=order.train,
+            )
+        )
+    display.note(
+        say(
+            "{path}: vectors for {known} of {n} words; {twice} lines repeat a word, {garbled} are not UTF-8",
+            path=order.vectors,
+            known=known,
+            n=len(words),
+            twice=vectors.duplicates,
+            garbled=vectors.garbled,
+        )
+    )
+    return vectors, {
+        "words": len(words), "known": known, "duplicates": vectors.duplicates, "garbled": vectors.garbled,
+    }  # fmt: skip
 
 
 def _labels(found: Sentences) -> np.ndarray:
@@ -210,9 +255,11 @@ def _facts(model: Any, order: Order, learned: Sentences, judged: Sentences | Non
 # -- judging -----------------------------------------------------------------------------------------------------
 
 
-def evaluate(model_file: Path, file: Path, format: str, *, binary: bool, beam: int | None, json: bool) -> None:
+def evaluate(
+    model_file: Path, file: Path, format: str, *, binary: bool, beam: int | None, device: str, json: bool
+) -> None:
     """Show accuracy, that of each class, and, where the model finds its own parses, how they compare."""
-    model = _load(model_file, beam)
+    model = _load(model_file, beam, device)
     _check_binary(binary, format)
     known = [str(label) for label in model.classes_.tolist()]  # one that was trained in Python may know numbers
     binary = format == "sst" and (binary or known == ["0", "1"])
@@ -320,9 +367,9 @@ def _figure(value: float | None) -> str:
 # -- lines in, lines out -----------------------------------------------------------------------------------------
 
 
-def predict(model_file: Path, file: Path | None, *, proba: bool, beam: int | None) -> None:
+def predict(model_file: Path, file: Path | None, *, proba: bool, beam: int | None, device: str) -> None:
     """Write the label of each line."""
-    model = _load(model_file, beam)
+    model = _load(model_file, beam, device)
     given = _sentences(file, pairs=model.n_sides_ == 2)
     if not given:
         return
@@ -334,9 +381,9 @@ def predict(model_file: Path, file: Path | None, *, proba: bool, beam: int | Non
         print("\t".join([label, *more]))
 
 
-def parse(model_file: Path, file: Path | None, *, beam: int | None) -> None:
+def parse(model_file: Path, file: Path | None, *, beam: int | None, device: str) -> None:
     """Write the tree of each line, with brackets."""
-    model = _load(model_file, beam)
+    model = _load(model_file, beam, device)
     given = _sentences(file, pairs=False)
     with _about(file):
         trees = model.parse(given)
@@ -344,7 +391,7 @@ def parse(model_file: Path, file: Path | None, *, beam: int | None) -> None:
         print(tree.to_brackets())
 
 
-def _load(model_file: Path, beam: int | None = None) -> Any:
+def _load(model_file: Path, beam: int | None, device: str) -> Any:
     kind = read_header(model_file)["class"]
     if kind != "SPINNClassifier":
         raise ModelFileError(
@@ -354,7 +401,7 @@ def _load(model_file: Path, beam: int | None = None) -> Any:
                 kind=kind,
             )
         )
-    model = load(model_file)
+    model = load(model_file).to(device)
     return model if beam is None else model.set_params(beam=beam)
 
 

@@ -14,8 +14,9 @@ import json
 import os
 import re
 import secrets
+import warnings
 from array import array
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -26,9 +27,9 @@ import numpy as np
 
 from pellucid.data.files import open_source
 from pellucid.data.text_lines import byte_lines
-from pellucid.errors import FileFormatError, InvalidArgumentError
+from pellucid.errors import FileFormatError, InvalidArgumentError, PellucidWarning
 
-__all__ = ["MAX_KEPT", "Vectors", "cached_vectors", "read_vectors"]
+__all__ = ["MAX_KEPT", "Vectors", "cache_folder", "cached_vectors", "read_vectors"]
 
 MAX_KEPT = 1 << 30  # bytes
 MAX_TEXT = 1 << 36  # bytes of text that one file may decompress to: 64 GiB; none of it stays in memory
@@ -132,7 +133,7 @@ def read_vectors(
 def cached_vectors(
     path: str | os.PathLike[str],
     words: Collection[str],
-    cache: str | os.PathLike[str],
+    cache: str | os.PathLike[str] | None = None,
     *,
     dimension: int | None = None,
     lowercase: bool = False,
@@ -141,47 +142,75 @@ def cached_vectors(
 
     The cache is a safetensors file that holds the filtered vectors and what they were filtered from: path, size and
     time of the file, the words, the arguments. Where any of it differs, or the cache is damaged, it is made anew; it
-    is put in place whole or not at all.
+    is put in place whole or not at all, with a warning where that fails. None: a file of its own for each path, words
+    and arguments in ``cache_folder()``. What is no regular file (a pipe) is read without a cache.
     """
-    from safetensors.numpy import save
-
+    if Path(path).exists() and not Path(path).is_file():
+        return read_vectors(path, words, dimension=dimension, lowercase=lowercase)
     with open_source(path):  # says what is wrong with it, if anything is
         status = Path(path).stat()
-    asked = [
-        CACHE_FORMAT, str(Path(path).resolve()), status.st_size, status.st_mtime_ns, dimension, lowercase,
-        sorted(set(words)),
-    ]  # fmt: skip
-    key = sha256(json.dumps(asked).encode()).hexdigest()
-    target = Path(cache)
+    asked = [CACHE_FORMAT, str(Path(path).resolve()), dimension, lowercase, sorted(set(words))]
+    name = _digits(asked)
+    key = _digits([*asked, status.st_size, status.st_mtime_ns])
+    try:
+        target = cache_folder() / f"{name[:16]}.safetensors" if cache is None else Path(cache)
+    except RuntimeError:  # a user without a home
+        return read_vectors(path, words, dimension=dimension, lowercase=lowercase)
     kept = _kept(target, key)
     if kept is not None:
         return kept
     vectors = read_vectors(path, words, dimension=dimension, lowercase=lowercase)
+    try:
+        if cache is None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        _keep(vectors, target, key)
+    except OSError as error:
+        warnings.warn(
+            f"{target}: vectors cannot be kept for the next time ({error.strerror or error})",
+            PellucidWarning,
+            stacklevel=2,
+        )
+    return vectors
+
+
+def cache_folder() -> Path:
+    """Return where filtered vectors are kept: ``vectors`` in this user's cache folder for Pellucid."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("pellucid", appauthor=False) / "vectors"
+
+
+def _digits(asked: Sequence[object]) -> str:
+    return sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def _keep(vectors: Vectors, target: Path, key: str) -> None:
+    """Put a cache in place, whole or not at all; raise OSError where that fails."""
+    from safetensors.numpy import save
+
     text = np.frombuffer("\n".join(vectors.words).encode(), np.uint8)  # a word holds no line end
-    counts = np.array([len(vectors), vectors.duplicates, vectors.garbled, lowercase], np.int64)
+    counts = np.array([len(vectors), vectors.duplicates, vectors.garbled, vectors.lowercase], np.int64)
     arrays = {"words": text, "matrix": np.ascontiguousarray(vectors.matrix), "counts": counts}
-    digest = _digest(arrays)
     temporary = target.with_name(f".pellucid-{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as stream:
-            stream.write(save(arrays, metadata={"key": key, "sha256": digest}))
+            stream.write(save(arrays, metadata={"key": key, "sha256": _digest(arrays)}))
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(target)
-    except OSError as error:
+    except BaseException:
         with suppress(OSError):  # what could not be made cannot be removed
             temporary.unlink()
-        raise FileFormatError(f"{cache}: the cache cannot be written ({error.strerror or error})") from error
-    return vectors
+        raise
 
 
 def _kept(target: Path, key: str) -> Vectors | None:
     """Return what a cache holds, or None where it is absent, damaged, or of something else."""
     from safetensors import SafetensorError, safe_open
 
-    if not target.is_file():
-        return None
     try:
+        if not target.is_file():
+            return None
         with safe_open(target, framework="np") as stored:
             metadata = stored.metadata() or {}
             if metadata.get("key") != key:

@@ -1,4 +1,6 @@
+import inspect
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +78,11 @@ def test_the_logits_are_those_of_the_readable_machine(encoder, features, logic):
         )
         expected = net.head(pair_features(a, b, features)).softmax(1)
     assert np.allclose(model.predict_proba(pairs), expected, atol=1e-5)
+
+
+def test_the_room_that_people_read_stays_short():
+    lines = Path(inspect.getsourcefile(machine)).read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 200
 
 
 def test_a_pickled_model_predicts_the_same(logic):

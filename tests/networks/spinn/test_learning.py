@@ -259,6 +259,45 @@ def test_options_learn_by_the_seed_alone(settings, english):
     assert one.loss_curve_[-1] < one.loss_curve_[0]
 
 
+def test_fitting_leaves_the_generators_of_the_caller_as_they_were(english, monkeypatch):
+    seeded = []
+    for accelerator in (torch.cuda, torch.mps, torch.xpu):  # what torch.manual_seed would seed beside the processor's
+        for name in ("manual_seed", "manual_seed_all"):
+            if hasattr(accelerator, name):
+                monkeypatch.setattr(accelerator, name, seeded.append)
+    torch.manual_seed(5)
+    before, done = torch.get_rng_state(), list(seeded)
+    small(dropout=0.2, word_dropout=0.1, max_iter=1).fit(english["train"], labels(english["train"]))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert seeded == done
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_an_accelerator_dropout_follows_from_the_seed_and_its_generator_stays(english):
+    train, y = english["train"], labels(english["train"])
+    curves = []
+    for seed in range(2):
+        torch.cuda.manual_seed(seed)
+        before = torch.cuda.get_rng_state()
+        curves.append(small(dropout=0.3, word_dropout=0.1, max_iter=2, device="cuda").fit(train, y).loss_curve_)
+        assert torch.equal(torch.cuda.get_rng_state(), before)
+    assert curves[0] == pytest.approx(curves[1], rel=1e-4)
+    assert curves[0] != pytest.approx(small(max_iter=2, device="cuda").fit(train, y).loss_curve_, rel=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_model_moves_to_an_accelerator_and_back_and_goes_on(english):
+    train, y, test = english["train"], labels(english["train"]), english["test"]
+    settings = {"learning_rate": "constant", "averaging": 0.9, "warm_start": True, "max_iter": 1}
+    here, there = (small(**settings).fit(train, y) for _ in range(2))
+    there.set_params(device="auto").fit(train, y)
+    here.fit(train, y)
+    assert there.model_.device.type == "cuda"
+    assert np.allclose(there.predict_proba(test), here.predict_proba(test), atol=1e-3)
+    there.to("cpu").set_params(device="cpu").fit(train, y)
+    assert np.allclose(there.predict_proba(test), here.fit(train, y).predict_proba(test), atol=1e-3)
+
+
 def test_the_rate_falls_after_so_many_updates(english):
     train = list(english["train"])[:160]  # ten batches of 16
     model = small(learning_rate="step", step_size=4, step_factor=0.5, learning_rate_init=0.01, max_iter=2)
@@ -285,10 +324,24 @@ def test_pretrained_vectors_stand_in_the_table_and_stay(english, tmp_path):
     assert table[frozen.vocabulary_["dog"]].tolist() == [1, 2, 3]
     assert table[0].tolist() == [0, 0, 0]
     assert "unseen" not in frozen.vocabulary_
+    has_none = [number for word, number in frozen.vocabulary_._places.items() if word not in ("dog", "cat")]
+    assert len(has_none) > 5
+    assert not table[has_none].any()  # as unknown words: they cannot learn
     moving = small(vectors=path, freeze_vectors=False).fit(train, labels(train))
-    assert moving.model_.embedding.weight.detach().numpy()[moving.vocabulary_["dog"]].tolist() != [1, 2, 3]
-    own = Vectors(("unseen",), np.array([[7, 8, 9]], np.float32), False, 0, 0)
+    moved = moving.model_.embedding.weight.detach().numpy()
+    assert moved[moving.vocabulary_["dog"]].tolist() != [1, 2, 3]
+    assert moved[1:].any(1).all()
+    own = Vectors(("unseen", "dog"), np.array([[7, 8, 9], [1, 2, 3]], np.float32), False, 0, 0)
     assert "unseen" in small(vectors=own).fit(train, labels(train)).vocabulary_
+
+
+def test_vectors_of_other_words_are_refused(english, tmp_path):
+    path = tmp_path / "glove.txt"
+    path.write_text("Dog 1 2 3\nChien 4 5 6\n", encoding="utf-8")
+    train, y = english["train"], labels(english["train"])
+    with pytest.raises(InvalidDataError, match=r"got none of its \d+; .* written alike \(lowercase=False\)"):
+        small(vectors=path).fit(train, y)
+    small(vectors=path, lowercase=True, max_iter=1).fit(train, y)
 
 
 def test_in_small_letters_vectors_of_both_ways_of_writing_are_one():
@@ -304,6 +357,11 @@ def test_words_seen_too_rarely_are_unknown(english):
     trees = [Tree.parse("( a b )"), Tree.parse("( a c )")] * 4 + [Tree.parse("( a d )")]
     model = small(min_count=2).fit(trees, ["x", "y"] * 4 + ["x"])
     assert model.vocabulary_.words == ("<unk>", "a", "b", "c")
+    own = Vectors(("d",), np.array([[7, 8]], np.float32), False, 0, 0)
+    assert "d" in small(min_count=2, vectors=own).fit(trees, ["x", "y"] * 4 + ["x"]).vocabulary_
+    pairs = [(A, B), (A, B), (Tree.parse("x"), B)]
+    assert "x" not in small(min_count=2).fit(pairs, ["x", "y", "x"]).vocabulary_
+    assert "x" in small(min_count=2, mirror={"x": "x"}).fit(pairs, ["x", "y", "x"]).vocabulary_
 
 
 def test_mirrored_pairs_and_pairs_of_a_sentence_with_itself_are_added():
@@ -443,6 +501,76 @@ def test_partial_fit_asks_for_the_classes_and_refuses_others(english):
         model.partial_fit(train, y, classes=["neutral", "maybe"])
     with pytest.raises(InvalidArgumentError, match="built with hidden=12, and now hidden is 13"):
         model.set_params(hidden=13).partial_fit(train, y)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"lowercase": True}, {"min_count": 2}, {"embedding": 9}, {"freeze_vectors": False}, {"vectors": "glove.txt"}],
+)
+def test_going_on_with_other_words_is_refused(change, english, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "glove.txt").write_text("dog 1 2 3\n", encoding="utf-8")
+    train, y = list(english["train"])[:40], labels(english["train"])[:40]
+    model = small(max_iter=1, warm_start=True).fit(train, y)
+    save(model, tmp_path / "m")
+    ((name, value),) = change.items()
+    for one in (model, load(tmp_path / "m"), copy.deepcopy(model)):
+        for go_on in (one.set_params(**change).fit, one.partial_fit):
+            with pytest.raises(InvalidArgumentError, match=rf"built with {name}=.*, and now {name} is {value};"):
+                go_on(train, y)
+    model.set_params(warm_start=False).fit(train, y)
+
+
+def test_going_on_with_other_vectors_is_refused_and_with_the_same_it_is_not(english):
+    train, y = list(english["train"])[:40], labels(english["train"])[:40]
+    own, same_again = (Vectors(("dog",), np.array([[1, 2]], np.float32), False, 0, 0) for _ in range(2))
+    model = small(max_iter=1, warm_start=True, vectors=own).fit(train, y)
+    model.set_params(vectors=same_again).fit(train, y)
+    for word, number in (("cat", 2), ("dog", 3)):
+        other = Vectors((word,), np.array([[1, number]], np.float32), False, 0, 0)
+        with pytest.raises(
+            InvalidArgumentError, match=r"built with vectors=<1 vectors, .*, and now vectors is <1 vectors"
+        ):
+            copy.deepcopy(model).set_params(vectors=other).fit(train, y)
+
+
+@pytest.mark.parametrize("way", ["warm", "part"])
+def test_what_the_optimizer_does_follows_the_parameters_of_now(way, english):
+    train, y = list(english["train"])[:80], labels(english["train"])[:80]
+    begun = small(max_iter=1, warm_start=True, learning_rate="constant").fit(train, y)
+
+    def gone_on(**change):
+        model = copy.deepcopy(begun).set_params(**change)
+        return model.fit(train, y) if way == "warm" else model.partial_fit(train, y)
+
+    plain = gone_on()
+    decayed = gone_on(weight_decay=5.0)
+    assert float(decayed.model_.cell.W.detach().norm()) < float(plain.model_.cell.W.detach().norm()) - 0.1
+    assert isinstance(gone_on(solver="rmsprop")._optimizer, torch.optim.RMSprop)
+    averaged = gone_on(averaging=0.9)
+    assert not same(averaged, plain, english["test"])
+    averaged._show_average(False)
+    assert same(averaged, plain, english["test"])
+    averaged._show_average(True)
+    again = averaged.set_params(averaging=0.0).partial_fit(train, y)
+    assert again._average is None
+    assert same(again, plain.partial_fit(train, y), english["test"])
+
+
+def test_what_callbacks_copy_is_a_model_that_goes_on_by_itself(english):
+    train, y = english["train"], labels(english["train"])
+    model = small(averaging=0.9, learning_rate="constant", max_iter=3)
+    steps = model.steps(train, y)
+    next(steps)
+    copied = clone(model)
+    vars(copied).update(model._fitted_attributes())
+    before = copied.predict_proba(english["test"])
+    list(steps)
+    assert np.array_equal(copied.predict_proba(english["test"]), before)
+    for _ in range(2):
+        copied.partial_fit(train, y)
+    assert copied.loss_curve_ == model.loss_curve_
+    assert same(copied, model, english["test"])
 
 
 def test_early_stopping_keeps_the_best_epoch(english):

@@ -31,7 +31,7 @@ from pellucid.learning.step import Step
 from pellucid.networks.spinn.answering import PARSES, Answers, one_thread
 from pellucid.networks.spinn.examples import Sentence, both_ways, check_alike, examples, node_labels, sides, words_of
 from pellucid.networks.spinn.model import ENCODERS, FEATURES, TREE_ENCODERS, TreeClassifier
-from pellucid.networks.spinn.objective import Material, Objective
+from pellucid.networks.spinn.objective import Material, Objective, seeded
 from pellucid.networks.spinn.resuming import Progress
 from pellucid.networks.spinn.tracing import epoch_formulas, epoch_functions
 from pellucid.saving import expect_names, expect_shape
@@ -88,13 +88,15 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         What the head sees of a pair beside both: their difference without its sign, or with it.
     vectors : path or Vectors, optional
         Pretrained word vectors in GloVe's format. Of a file those of the words in training (and in ``X_val``) are
-        read; all the words of a ``Vectors`` are known afterwards. The vector of unknown words is then zero.
+        read; all the words of a ``Vectors`` are known afterwards. The vector of unknown words is then zero, and so is,
+        at first, that of a word in training that has none.
     freeze_vectors : bool, default=True
         Whether pretrained vectors stay as they are.
     lowercase : bool, default=False
         Whether words are put in small letters.
     min_count : int, default=1
-        Words seen less often in training are unknown.
+        Words seen less often in training are unknown, unless they have a vector of ``vectors``. Pairs that ``mirror``
+        and ``identity`` add are counted too, those held out are not.
     dropout_embedding, dropout : float, default=0.0
         The share of the numbers that are left out at random in training: of projected words; in the head.
     word_dropout : float, default=0.0
@@ -130,7 +132,8 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     validation_fraction : float, default=0.1
     n_iter_no_change : int, default=10
     warm_start : bool, default=False
-        Whether ``fit`` goes on with the weights and the optimizer of the last one.
+        Whether ``fit`` goes on with the weights and the optimizer of the last one. Parameters that would build
+        another model, or choose other words, are then refused; the others hold from now on.
     verbose : bool, int or "bar", default=False
     device : str, default="cpu"
         Where torch computes: cpu, cuda, mps, auto (an accelerator where there is one), or what else torch knows.
@@ -220,6 +223,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     _rng: np.random.Generator
     _optimizer: Any
     _average: Average | None
+    _built_words: dict[str, Any]
 
     # -- learning --------------------------------------------------------------------------------------------
 
@@ -391,12 +395,8 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             held_out = held_out[0], _places(held_out[1], known, "y_val")
         if fresh:
             self._build(found, known, held_out, seed)
-        elif self._settings(len(found[0])) != self._built:
-            wrong = next(name for name, value in self._settings(len(found[0])).items() if value != self._built[name])
-            raise InvalidArgumentError(
-                f"this model was built with {wrong}={self._built[wrong]}, and now {wrong} is "
-                f"{self._settings(len(found[0]))[wrong]}; set warm_start=False and fit to start anew"
-            )
+        else:
+            self._go_on(len(found[0]))
         lengths = np.array([sum(len(part.words) for part in parts) for parts in found])
         return Material(sides(found, self.vocabulary_), targets, nodes, lengths, held_out)
 
@@ -473,7 +473,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     def _build(self, found: Any, known: np.ndarray, held_out: Any, seed: int) -> None:
         """Build vocabulary and module."""
         vocabulary = words_of(found, lowercase=bool(self.lowercase), min_count=self.min_count)
-        rows = is_known = None
+        rows = None
         if self.vectors is not None:
             every = words_of([*found, *(held_out[0] if held_out else ())], lowercase=bool(self.lowercase), min_count=1)
             vectors = self.vectors
@@ -481,37 +481,89 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
                 vectors = read_vectors(vectors, every.words, lowercase=bool(self.lowercase))
             elif self.lowercase:
                 vectors = vectors.in_small_letters()
+            learned = words_of(found, lowercase=bool(self.lowercase), min_count=1).words[1:]
+            if not vectors.rows(learned)[1].any():
+                raise InvalidDataError(
+                    f"vectors must hold words of X, got none of its {len(learned)}; are they of its language, and "
+                    f"written alike (lowercase={self.lowercase})?"
+                )
             more = (word for word in vectors.words if word not in vocabulary)
             vocabulary = Vocabulary([*vocabulary.words[1:], *more], lowercase=bool(self.lowercase))
-            rows, is_known = vectors.rows(vocabulary.words)
-            is_known[0] = True  # unknown words: zero, whatever the file says of <unk>
-            rows[0] = 0
+            rows, _ = vectors.rows(vocabulary.words)
+            rows[0] = 0  # unknown words, whatever the file says of <unk>
         settings = self._settings(len(found[0]))
-        with torch.random.fork_rng(devices=[]), self._enough_memory():
-            torch.manual_seed(seed)
+        with seeded(seed, torch.device("cpu")), self._enough_memory():
             size = int(self.embedding) if rows is None else rows.shape[1]
             model = TreeClassifier(len(vocabulary), len(known), embedding=size, **settings)
         if rows is not None:
             with torch.no_grad():
-                model.embedding.weight[torch.from_numpy(is_known)] = torch.from_numpy(rows[is_known])
+                model.embedding.weight.copy_(torch.from_numpy(rows))
         model.embedding.weight.requires_grad_(rows is None or not self.freeze_vectors)
-        self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(self._device())
+        self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(self._device(self.device))
         self.n_sides_, self._built, self._seed = len(found[0]), settings, seed
+        self._built_words = self._worded()
         self.n_iter_, self.t_, self.loss_curve_, self.padding_share_ = 0, 0, [], None
         self.validation_loss_curve_ = self.validation_scores_ = self.best_validation_score_ = None
         self._begin()
 
+    def _worded(self) -> dict[str, Any]:
+        """Return what the words and their vectors are chosen by, in a form that can be compared."""
+        vectors: Any = self.vectors
+        if isinstance(vectors, Vectors):
+            digits = fingerprint([vectors.matrix, np.frombuffer("\n".join(vectors.words).encode(), np.uint8)])
+            vectors = f"<{len(vectors)} vectors, {digits}>"
+        return {
+            "lowercase": bool(self.lowercase), "min_count": int(self.min_count),
+            "vectors": None if vectors is None else str(vectors), "freeze_vectors": bool(self.freeze_vectors),
+            "embedding": None if vectors is not None else int(self.embedding),
+        }  # fmt: skip
+
+    def _go_on(self, count: int) -> None:
+        """Make the model that is there ready to learn with the parameters of now.
+
+        Raises InvalidArgumentError where they ask for another model.
+        """
+        asked, built = self._settings(count) | self._worded(), self._built | self._built_words
+        for name, value in asked.items():
+            if value != built[name]:
+                raise InvalidArgumentError(
+                    f"this model was built with {name}={built[name]}, and now {name} is {value}; "
+                    "set warm_start=False and fit to start anew"
+                )
+        if type(self._optimizer) is not type(made := self._new_optimizer()):
+            self._optimizer = made  # another solver: its memory is empty
+        for group in self._optimizer.param_groups:
+            group["weight_decay"] = self.weight_decay
+        if not (self.averaging and self._average):
+            self._show_average(False)
+            self._average = Average(learning(self.model_), self.averaging) if self.averaging else None
+        else:
+            self._average.decay = self.averaging
+        self.to(self.device)
+
+    def to(self, device: str) -> Self:
+        """Move the model to another device, where it then answers; it learns where the parameter ``device`` says."""
+        place = self._device(device)
+        if place != self.model_.device:
+            self.model_.to(place)
+            self._optimizer.load_state_dict(self._optimizer.state_dict())  # it follows its weights
+            if self._average is not None:
+                self._average.means = [mean.to(place) for mean in self._average.means]
+        return self
+
     def _begin(self) -> None:
         """Make what training goes on with beside the weights: optimizer, mean, and order of the examples."""
         self._rng = np.random.default_rng([self._seed, self.t_])
+        self._optimizer = self._new_optimizer()
+        self._average = Average(learning(self.model_), self.averaging) if self.averaging else None
+
+    def _new_optimizer(self) -> Any:
         weights = learning(self.model_)
         if self.solver == "rmsprop":
-            self._optimizer = torch.optim.RMSprop(
+            return torch.optim.RMSprop(
                 weights, self.learning_rate_init, alpha=0.9, eps=1e-6, weight_decay=self.weight_decay
             )
-        else:
-            self._optimizer = torch.optim.AdamW(weights, self.learning_rate_init, weight_decay=self.weight_decay)
-        self._average = Average(weights, self.averaging) if self.averaging else None
+        return torch.optim.AdamW(weights, self.learning_rate_init, weight_decay=self.weight_decay)
 
     def _rate(self, epoch: int, partial: bool) -> float:
         """Return the learning rate of an epoch; of ``step`` that of now."""
@@ -570,8 +622,9 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
 
     def _fitted_attributes(self) -> dict[str, Any]:
         """Return what makes a copy of this estimator one that had stopped now, and stays as it is."""
-        kept = (*self._kept(), "vocabulary_", "_built", "_average")
-        return {name: deepcopy(getattr(self, name)) for name in kept} | {"model_": deepcopy(self.model_)}
+        own = ("vocabulary_", "model_", "_built", "_built_words", "_average", "_optimizer", "_rng")
+        # At once: the optimizer and the mean belong to the weights of this very copy.
+        return deepcopy({name: getattr(self, name) for name in (*self._kept(), *own)})
 
     # -- parameters and files --------------------------------------------------------------------------------
 
@@ -603,24 +656,27 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             raise InvalidArgumentError(
                 f"batch_norm=True needs a batch_size of 2 or more, got {self.batch_size}: one number has no spread"
             )
-        self._device()
+        self._device(self.device)
 
-    def _device(self) -> Any:
-        """Return the torch.device that was asked for; raise InvalidArgumentError where torch cannot compute there."""
-        if self.device in DEVICES:
-            return device_for(self.device, np.dtype(np.float32))
-        if launched().size > 1 and str(self.device).startswith("cuda:"):
+    @staticmethod
+    def _device(name: str) -> torch.device:
+        """Return the torch.device of that name; raise InvalidArgumentError where torch cannot compute there."""
+        if name in DEVICES:
+            place: torch.device = device_for(name, np.dtype(np.float32))
+            return place
+        if launched().size > 1 and str(name).startswith("cuda:"):
             raise InvalidArgumentError(
-                f"device must be 'cuda' or 'cpu' for several processes, each of which takes a GPU; got {self.device!r}"
+                f"device must be 'cuda' or 'cpu' for several processes, each of which takes a GPU; got {name!r}"
             )
         try:
-            torch.zeros(1, device=self.device).tolist()
+            made = torch.zeros(1, device=name)
+            made.tolist()  # "meta" makes tensors without numbers
+            return made.device
         except (RuntimeError, AssertionError, TypeError) as error:
             reason = str(error).partition("\n")[0]
             raise InvalidArgumentError(
-                f"device must be one that torch has here or 'auto', got {self.device!r} ({reason})"
+                f"device must be one that torch has here or 'auto', got {name!r} ({reason})"
             ) from None
-        return torch.device(self.device)
 
     def _kept(self) -> tuple[str, ...]:
         """Return the attributes that a model file keeps beside parameters, words and weights."""
@@ -633,9 +689,9 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         """Return the parameters by which the model was built, whatever they are now."""
         known = {name: value for name, value in self._built.items() if name not in ("sides", "predict", "tracker")}
         tracker = {"tracker": self._built["tracker"]} if self._built["tracker"] else {}
-        return known | tracker | {
+        return known | tracker | self._built_words | {
             "parses": "predicted" if self._built["predict"] else "given", "vectors": None,
-            "embedding": self.model_.embedding.embedding_dim, "lowercase": self.vocabulary_.lowercase,
+            "embedding": self.model_.embedding.embedding_dim,
         }  # fmt: skip
 
     def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -666,7 +722,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
                     raise ModelFileError(f"holds an attribute {name!r}, which a {cls.__name__} does not have")
                 setattr(model, name, value)
             model.vocabulary_ = Vocabulary(entries["words"][1:], lowercase=bool(model.lowercase))
-            model._built = model._settings(model.n_sides_)
+            model._built, model._built_words = model._settings(model.n_sides_), model._worded()
             with torch.device("meta"):  # nothing is allocated before all shapes are known to be right
                 module = TreeClassifier(
                     len(model.vocabulary_), len(model.classes_), embedding=model.embedding, **model._built

@@ -9,7 +9,7 @@ more or fewer a row; ``_part`` makes the sum that of the whole batch.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -22,7 +22,7 @@ from pellucid.networks.spinn.model import Batch, Side, TreeClassifier, open_tran
 from pellucid.scaling.checkpoint import fingerprint
 from pellucid.scaling.processes import join
 
-__all__ = ["Material", "Objective"]
+__all__ = ["Material", "Objective", "seeded"]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Objective:
         batch, nodes = self._batch.result(), self.material.nodes
         self.words += int(batch.lengths.sum())
         self.places += len(batch.lengths) * int(batch.lengths.max())
-        with nullcontext() if self.draw is None else drawn(self.draw(), self.together.rank):
+        with nullcontext() if self.draw is None else drawn(self.draw(), self.together.rank, self.model.device):
             out = self.model(batch)
         if nodes is None:
             wanted = self.targets[torch.from_numpy(rows).to(self.model.device)]
@@ -129,10 +129,32 @@ class Objective:
         return len(open_transitions([one for one in steps if one is not None], lengths)[0])
 
 
-@contextmanager
-def drawn(entropy: list[int], rank: int = 0) -> Iterator[None]:
+def drawn(entropy: list[int], rank: int, device: torch.device) -> AbstractContextManager[None]:
     """Let torch draw, within the block, what belongs to this update of this model, whatever was drawn before."""
     seed = np.random.SeedSequence([*entropy, rank] if rank else entropy)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
+    return seeded(int(seed.generate_state(1, np.uint64)[0] >> 1), device)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Let what torch draws on the device, within the block, follow from the seed; all generators are then as before.
+
+    ``torch.manual_seed`` would seed those of every accelerator too, and dropout takes no generator of its own.
+    """
+    generator = _generator(device)
+    before = generator.get_state()
+    generator.manual_seed(seed)
+    try:
         yield
+    finally:
+        generator.set_state(before)
+
+
+def _generator(device: torch.device) -> torch.Generator:
+    if device.type == "cuda":
+        torch.cuda.init()
+        found: torch.Generator = torch.cuda.default_generators[device.index or 0]
+        return found
+    if device.type == "mps":
+        return torch.mps._get_default_mps_generator()
+    return torch.default_generator
