@@ -81,8 +81,8 @@ def train(
         norm = float(torch.nn.utils.clip_grad_norm_(weights, clip))
         if not math.isfinite(norm):
             raise DivergenceError(
-                f"the gradient is {norm} in epoch {run.epoch + 1}; the last finite weights are kept; "
-                "lower learning_rate_init"
+                f"the gradient is {norm} in epoch {run.epoch + 1} at learning rate "
+                f"{run.optimizer.param_groups[0]['lr']:g}; the last finite weights are kept; lower learning_rate_init"
             )
         return norm
 
