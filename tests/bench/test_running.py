@@ -97,7 +97,8 @@ def test_tasks_chooses_some_of_the_rooms(monkeypatch):
         ({"threads": 0}, "threads must be an integer >= 1, got 0"),
         ({"threads": True}, "threads must be an integer >= 1, got True"),
         ({"repeats": 2.5}, r"repeats must be an integer >= 1, got 2\.5"),
-        ({"device": "cuda"}, f"device must be None or 'cpu' in the rooms {', '.join(running.ROOMS)}, got 'cuda'"),
+        ({"device": "cuda"}, "device must be None or 'cpu' in the rooms neuron, mlp, .*, watching, got 'cuda'"),
+        ({"room": "mlp", "device": "auto"}, "device must be None or 'cpu' in the rooms .*, got 'auto'"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(arguments, message):

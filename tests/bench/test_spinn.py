@@ -3,9 +3,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from pellucid.bench import goals, spinn  # noqa: E402
+from pellucid.bench import goals, running, spinn  # noqa: E402
 from pellucid.bench.comparison import OURS, Setting  # noqa: E402
 from pellucid.bench.list_stacks import Spinn, padded  # noqa: E402
+from pellucid.errors import InvalidArgumentError  # noqa: E402
 from pellucid.networks.spinn.batched import plan  # noqa: E402
 from pellucid.networks.spinn.machine import Cell, machine  # noqa: E402
 
@@ -81,3 +82,41 @@ def test_the_bound_of_memory_counts_reduces_tracker_steps_words_and_weights():
 def test_the_goal_of_memory_is_the_bound_of_its_task():
     comparison = spinn.TASKS["memory"](Setting())
     assert f"bound {goals.PEAK_MB['memory']:.1f} MB" in comparison.per
+
+
+def test_a_row_of_pairs_is_an_update_that_learns():
+    comparison = spinn.updates_by_pairs(6, 4, 20)(Setting())
+    made = comparison.contenders[OURS]()
+    losses = [made.quality(made.work(0)) for _ in range(30)]
+    assert losses[-1] < losses[0]
+    assert comparison.per.endswith("SNLI's 550152 pairs take 27508 times as long")
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("moon", "device must be one of auto, cpu, cuda, mps; got 'moon'"), ("cuda", "cannot be used")],
+)
+def test_a_device_that_is_not_there_is_refused(device, message, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InvalidArgumentError, match=message):
+        running.run("spinn", device=device)
+
+
+def test_elsewhere_the_tasks_that_can_run_there_are_measured_for_both(monkeypatch):
+    seen = []
+    monkeypatch.setattr(running, "_device", lambda room, device: "mps")
+    monkeypatch.setattr(running, "_rows", lambda where, name, task, setting, **more: seen.append((name, setting)) or [])
+    monkeypatch.setattr(spinn, "TASKS", dict.fromkeys(spinn.TASKS, lambda setting: None))
+    assert running.run("spinn", device="mps")["machine"]["device"] == "mps"
+    assert [name for name, _ in seen] == list(spinn.ELSEWHERE)
+    assert {setting.device for _, setting in seen} == {"mps"}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", ["spinn-50", "treelstm-50"])
+def test_on_an_accelerator_both_compute_the_same_there(name):
+    comparison = spinn.TASKS[name](Setting(device="cuda"))
+    found = {who: make().work(0) for who, make in comparison.contenders.items()}
+    assert {h.device.type for h in found.values()} == {"cuda"}
+    for h in found.values():
+        torch.testing.assert_close(h, found[OURS], rtol=0, atol=1e-4)

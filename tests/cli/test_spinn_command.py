@@ -16,13 +16,21 @@ pytest.importorskip("torch")
 import io
 
 import pellucid
-from pellucid.cli.spinn import bracket_f1
+from pellucid.cli.spinn import _mirror, bracket_f1
 from pellucid.data.english import generate_english
 from pellucid.data.listops import generate_listops
+from pellucid.data.sentences import RELATIONS
+from pellucid.spinn import SPINNClassifier
 from pellucid.trees import Tree
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 SMALL = ("--hidden", 10, "--embedding", 8, "--mlp", 12, "--batch-size", 16, "--epochs", 2)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Keep vectors in this test's own folder."""
+    monkeypatch.setattr("pellucid.data.vectors.cache_folder", lambda: tmp_path / "cache")
 
 
 def write(path, found):
@@ -76,6 +84,17 @@ def test_a_parser_is_trained_judged_and_used_on_plain_text(call, pairs, monkeypa
     assert call("spinn", "parse", "m", "nothing.txt").returncode == 1
 
 
+def test_every_command_may_choose_the_device(call, pairs, tmp_path):
+    trained(call, "--device", "auto", "--parses", "predicted")
+    (tmp_path / "one").write_text("every dog runs\n", encoding="utf-8")
+    (tmp_path / "two").write_text("every dog runs\ta dog runs\n", encoding="utf-8")
+    commands = (["evaluate", "m", "dev.txt", "--format", "sick"], ["predict", "m", "two"], ["parse", "m", "one"])
+    for command in commands:
+        assert call("spinn", *command, "--device", "auto").returncode == 0
+        line = one_line(call("spinn", *command, "--device", "moon"), 2)
+        assert "device must be one that torch has here or 'auto', got 'moon'" in line
+
+
 def test_people_read_tables(call, pairs):
     trained(call, "--parses", "predicted")
     shown = call("spinn", "evaluate", "m", "dev.txt", "--format", "sick").stdout
@@ -116,10 +135,62 @@ def test_options_reach_the_model(call, pairs, tmp_path):
     assert (model.identity, model.mlp_layers, model.solver, model.embedding) == ("entailment", 2, "rmsprop", 3)
 
 
+def test_vectors_are_kept_for_the_next_time_and_their_coverage_is_told(call, pairs, tmp_path):
+    (tmp_path / "glove.txt").write_bytes(b"dog 1 2 3\ndog 4 5 6\nzebra 1 1 1\n\xff 1 2 3\n")
+    facts = [trained(call, "--vectors", "glove.txt")["vectors"] for _ in range(2)]
+    words = {word for line in (tmp_path / "train.txt").read_text().splitlines() for word in line.split()[1:]} - {
+        "(",
+        ")",
+    }
+    expected = {"words": len(words), "known": 1, "duplicates": 1, "garbled": 1}
+    assert facts == [expected] * 2
+    (kept,) = (tmp_path / "cache").iterdir()
+    assert kept.suffix == ".safetensors"
+    done = call(
+        "spinn", "train", "--format", "sick", "--train", "train.txt", "--out", "m", "--vectors", "glove.txt", *SMALL
+    )
+    assert f"glove.txt: vectors for 1 of {len(words)} words; 1 lines repeat a word, 1 are not" in done.stderr
+    (tmp_path / "glove.txt").write_text("zebra 1 2 3\n", encoding="utf-8")
+    done = call(
+        "spinn", "train", "--format", "sick", "--train", "train.txt", "--out", "n", "--vectors", "glove.txt", *SMALL
+    )
+    assert f"glove.txt has a vector for none of the {len(words)} words in train.txt" in one_line(done, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("#,=,^", {"#": "#", "=": "=", "^": "^"}),
+        ("=", {"=": "="}),
+        ("<=>, >=<", {"<": ">", ">": "<"}),
+        ("===, v=|", {"=": "=", "v": "|"}),
+        (None, None),
+    ],
+)
+def test_labels_that_are_mirrored_may_be_the_equals_sign(text, expected):
+    assert _mirror(text, RELATIONS) == expected
+
+
 def test_patience_keeps_the_best_epoch(call, pairs):
     facts = trained(call, "--dev", "dev.txt", "--epochs", 12, "--patience", 2, "--learning-rate-init", 0.02)
     assert facts["dev_accuracy"] == max(pellucid.load("m").validation_scores_)
     assert judged(call)["accuracy"] == facts["dev_accuracy"]
+
+
+def test_a_model_of_numbers_is_judged_by_what_they_look_like(call, tmp_path):
+    found = generate_listops({"train": 60}, min_length=4, max_length=6)["train"]
+    (tmp_path / "f").write_text("".join(f"{one.label}\t{one.tree.to_brackets()}\n" for one in found), encoding="utf-8")
+    labels = [int(one.label) for one in found]
+    model = SPINNClassifier(hidden=8, max_iter=1, random_state=0).fit([one.tree for one in found], labels)
+    pellucid.save(model, tmp_path / "m")
+    facts = json.loads(call("spinn", "evaluate", "m", "f", "--format", "listops", "--json").stdout)
+    assert facts["accuracy"] == model.score([one.tree for one in found], labels)
+    assert {label: of["n"] for label, of in facts["per_class"].items()} == {
+        str(label): labels.count(label) for label in sorted(set(labels))
+    }
+    (tmp_path / "g").write_text("=\t( a b )\t( a b )\n", encoding="utf-8")
+    line = one_line(call("spinn", "evaluate", "m", "g", "--format", "logic"), 1)
+    assert "g holds the label '=', which m never learned; it knows 0, 1, " in line
 
 
 def test_single_sentences_are_listops_lines(call, tmp_path):
@@ -175,13 +246,20 @@ def test_inspect_knows_it_and_predict_points_to_its_own_command(call, pairs):
     assert "use `pellucid spinn`" in one_line(call("predict", "m", "train.txt"), 2)
 
 
-def test_undecided_rows_are_counted(call, tmp_path):
+def test_undecided_rows_are_counted(call, tmp_path, monkeypatch):
     row = {"gold_label": "neutral", "sentence1_binary_parse": "( a b )", "sentence2_binary_parse": "( a c )"}
     rows = [row, row | {"gold_label": "entailment"}, row | {"gold_label": "-"}]
     (tmp_path / "snli").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     done = call("spinn", "train", "--format", "snli", "--train", "snli", "--out", "m", "--json", *SMALL)
     assert json.loads(done.stdout)["dropped"] == {"no gold label": 1}
     assert "1 rows left out (no gold label)" in done.stderr
+    monkeypatch.setenv("PELLUCID_LANG", "zh")
+    done = call("spinn", "train", "--format", "snli", "--train", "snli", "--out", "m", "--json", *SMALL)
+    assert json.loads(done.stdout)["dropped"] == {"no gold label": 1}
+    assert "没有多数人同意的标签" in done.stderr
+    (tmp_path / "sst").write_text("(2 (2 a) (2 film))\n", encoding="utf-8")
+    done = call("spinn", "train", "--format", "sst", "--binary", "--train", "sst", "--out", "n")
+    assert "没有一个负面或正面的例子" in one_line(done, 1)
 
 
 # -- mistakes ----------------------------------------------------------------------------------------------------
@@ -223,6 +301,13 @@ def test_a_bad_line_is_named_before_the_training(call, tmp_path, text, message):
         (["--train", "train.txt", "--epochs", "0"], 2, "'--epochs'"),
         (["--train", "train.txt", "--learning-rate-init", "-1"], 2, "learning_rate_init must be a finite number > 0"),
         (["--train", "train.txt", "--device", "moon"], 2, "device must be one that torch has here"),
+        (["--train", "train.txt", "--device", "meta"], 2, "device must be one that torch has here"),
+        (["--train", "train.txt", "--hidden", "10000000"], 2, "not enough memory for hidden=10000000"),
+        (["--train", "train.txt", "--batch-norm", "--batch-size", "1"], 2, "needs a batch_size of 2 or more"),
+        (["--train", "train.txt", "--mirror", "neutral,contradictoin"], 2, "got 'contradictoin'"),
+        (["--train", "train.txt", "--mirror", "neutral="], 2, "--mirror must be of labels among entailment, neutral"),
+        (["--train", "train.txt", "--mirror", "neutral,"], 2, "--mirror must be of labels"),
+        (["--train", "train.txt", "--mirror", "neutral,neutral=entailment"], 2, "--mirror names 'neutral' twice"),
         (["--train", "train.txt", "--identity", "moon"], 2, "identity must be one of the classes"),
         (["--train", "train.txt", "--nonsense"], 2, "No such option"),
     ],
@@ -231,6 +316,14 @@ def test_a_mistake_is_one_line(call, pairs, tmp_path, options, status, message):
     done = call("spinn", "train", "--format", "sick", *(() if "--out" in options else ("--out", "m")), *options)
     assert message in one_line(done, status)
     assert not (tmp_path / "m").exists()
+
+
+def test_a_label_of_dev_that_was_never_learned_is_named_with_its_file(call, tmp_path):
+    (tmp_path / "train").write_text("=\t( a b )\t( a b )\n<\t( a b )\t( a c )\n", encoding="utf-8")
+    (tmp_path / "dev").write_text(">\t( a b )\t( a b )\n", encoding="utf-8")
+    settings = ("spinn", "train", "--format", "logic", "--train", "train", "--dev", "dev", "--out", "m", *SMALL)
+    assert "dev holds the label '>', which train does not have; it has <, =" in one_line(call(*settings), 1)
+    assert call(*settings, "--mirror", "<=>").returncode == 0
 
 
 def test_what_is_no_model_is_refused(call, pairs, flowers):
@@ -243,13 +336,37 @@ def test_what_is_no_model_is_refused(call, pairs, flowers):
 
 def test_a_blank_line_and_an_unknown_label_are_named(call, pairs, tmp_path, monkeypatch):
     trained(call, "--parses", "predicted")
-    feed(monkeypatch, "a dog runs\n\n")
+    feed(monkeypatch, "a dog runs\n\na cat runs\n")
     assert "standard input, line 2: is blank" in one_line(call("spinn", "parse", "m"), 1)
     feed(monkeypatch, "a dog runs\n")
     assert "line 1: must hold two sentences, parted by one tab" in one_line(call("spinn", "predict", "m"), 1)
     (tmp_path / "logic").write_text("=\t( a b )\t( a b )\n", encoding="utf-8")
     line = one_line(call("spinn", "evaluate", "m", "logic", "--format", "logic"), 1)
     assert "holds the label '=', which m never learned" in line
+
+
+def test_text_may_begin_with_a_number_in_brackets(call, pairs, monkeypatch):
+    trained(call, "--parses", "predicted")
+    lines = ["(2014) A man", "(2 men) run", "(see)", "(2 (2 a) (2 man))", "( a man )"]
+    feed(monkeypatch, "\n".join(lines))
+    words = [Tree.parse(line).words for line in call("spinn", "parse", "m").stdout.splitlines()]
+    assert words[0] == ("-LRB-", "2014", "-RRB-", "A", "man")
+    assert words[1] == ("-LRB-", "2", "men", "-RRB-", "run")
+    assert words[3:] == [("a", "man")] * 2
+    for line in ("( a ( b )", "(2 (2 a) (2 b c))"):
+        feed(monkeypatch, line)
+        assert "standard input, line 1: " in one_line(call("spinn", "parse", "m"), 1)
+
+
+@pytest.mark.parametrize("text", ["\ufeffevery dog runs\r\na dog runs\n\n \n", "a dog\n\na cat\n", "a " * (3 << 20)])
+def test_standard_input_is_read_as_a_file_is(call, pairs, tmp_path, monkeypatch, text):
+    trained(call, "--parses", "predicted")
+    (tmp_path / "in").write_bytes(text.encode())
+    feed(monkeypatch, text)
+    piped, read = call("spinn", "parse", "m"), call("spinn", "parse", "m", "in")
+    assert (piped.returncode, piped.stdout) == (read.returncode, read.stdout)
+    assert piped.stderr.replace("standard input", "in") == read.stderr
+    assert "\ufeff" not in read.stdout
 
 
 def test_it_speaks_chinese(call, pairs, monkeypatch):
@@ -299,3 +416,16 @@ def test_sigterm_leaves_no_file(start, pairs, tmp_path):
     assert process.returncode == 143
     assert b"Traceback" not in errors
     assert sorted(path.name for path in Path(tmp_path).iterdir()) == ["dev.txt", "train.txt"]
+
+
+def test_a_checkpoint_is_gone_on_from_and_anothers_is_refused(call, pairs, tmp_path):
+    facts = trained(call, "--checkpoint", "run", "--checkpoint-every", 0)
+    first = (tmp_path / "m").read_bytes()
+    again = trained(call, "--checkpoint", "run")
+    assert (tmp_path / "m").read_bytes() == first
+    assert again["loss"] == facts["loss"]
+    more = ("spinn", "train", "--format", "sick", "--train", "train.txt", "--out", "m", *SMALL)
+    said = one_line(call(*more, "--epochs", 3, "--checkpoint", "run"), 2)
+    assert "is of a run with max_iter=2, but now max_iter=3" in said
+    assert "checkpoint must be a folder that can be written" in one_line(call(*more, "--checkpoint", "train.txt"), 2)
+    assert (tmp_path / "m").read_bytes() == first

@@ -12,7 +12,6 @@ from pellucid.data import (
     Vocabulary,
     read_listops,
     read_logic,
-    read_multinli,
     read_sentences,
     read_sick,
     read_snli,
@@ -42,7 +41,7 @@ def test_snli_drops_and_counts_rows_without_gold_label(tmp_path):
     assert found.y.tolist() == [1, 2]
     assert found.counts() == {"entailment": 0, "neutral": 1, "contradiction": 1}
     assert len(list(found.trees)) == 4
-    assert read_multinli(path).examples == read_sentences(path, "snli").examples == found.examples
+    assert read_sentences(path, "multinli").examples == read_sentences(path, "snli").examples == found.examples
 
 
 def test_bom_crlf_gzip_and_blank_lines_at_the_end_change_nothing(tmp_path):

@@ -1,14 +1,16 @@
 """Word vectors: the last d fields are the numbers, whatever the word is; the cache is whole or made anew."""
 
 import gzip
+import os
 import re
+import threading
 
 import numpy as np
 import pytest
 
 from pellucid.data import cached_vectors, read_vectors
 from pellucid.data import vectors as module
-from pellucid.errors import FileFormatError, InvalidArgumentError
+from pellucid.errors import FileFormatError, InvalidArgumentError, PellucidWarning
 
 
 def written(tmp_path, text, name="glove.txt"):
@@ -33,6 +35,28 @@ def test_word2vecs_first_line_crlf_trailing_spaces_and_gzip_are_passed_over(tmp_
     for content in (plain.encode(), odd.encode(), gzip.compress(odd.encode())):
         found = read_vectors(written(tmp_path, content))
         assert (found.words, found.matrix.tolist()) == (("a", "b"), [[1, 2], [3, 4]])
+
+
+def test_in_small_letters_the_first_of_several_is_kept(tmp_path):
+    path = written(tmp_path, "The 1 2\nthe 3 4\ncat 5 6\nTHE 7 8\n")
+    found, expected = read_vectors(path).in_small_letters(), read_vectors(path, lowercase=True)
+    assert (found.words, found.lowercase, found.duplicates) == (("the", "cat"), True, 2)
+    assert (found.words, found.duplicates) == (expected.words, expected.duplicates)
+    np.testing.assert_array_equal(found.matrix, expected.matrix)
+    assert found.in_small_letters() is found
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
+@pytest.mark.parametrize("count", [3, 1000])
+def test_a_pipe_is_read_like_a_file(tmp_path, count):
+    pipe, text = tmp_path / "pipe", "".join(f"w{i} {i} 1\n" for i in range(count))
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text(text), daemon=True)
+    writer.start()
+    found = read_vectors(pipe)
+    writer.join(10)
+    assert found.words == tuple(f"w{i}" for i in range(count))
+    assert found.matrix.shape == (count, 2)
 
 
 def test_vectors_of_one_number_can_be_asked_for(tmp_path):
@@ -159,10 +183,47 @@ def test_an_old_cache_stays_where_the_new_one_cannot_be_written(tmp_path, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module.os, "fsync", full)
-    with pytest.raises(FileFormatError, match=re.escape(f"{cache}: the cache cannot be written (No space left")):
-        cached_vectors(path, ["b"], cache)
+    with pytest.warns(PellucidWarning, match=re.escape(f"{cache}: vectors cannot be kept for the next time (No space")):
+        assert cached_vectors(path, ["b"], cache).words == ("b",)
     assert cache.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_without_a_name_each_file_and_each_set_of_words_has_its_own_cache(tmp_path, monkeypatch):
+    calls, folder = counted(monkeypatch), tmp_path / "cache" / "vectors"
+    monkeypatch.setattr(module, "cache_folder", lambda: folder)
+    path = written(tmp_path, "a 1 2\nb 3 4\n")
+    for _ in range(2):
+        assert cached_vectors(path, ["a"]).words == ("a",)
+        assert cached_vectors(path, ["a", "b"]).words == ("a", "b")
+    assert len(calls) == len(list(folder.iterdir())) == 2
+    written(tmp_path, "a 7 8 9\n")
+    assert cached_vectors(path, ["a"]).matrix.tolist() == [[7, 8, 9]]
+    assert len(calls) == 3
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_where_there_is_no_folder_for_a_cache_the_file_is_read(tmp_path, monkeypatch):
+    (tmp_path / "taken").write_text("", encoding="utf-8")
+    monkeypatch.setattr(module, "cache_folder", lambda: tmp_path / "taken" / "vectors")
+    with pytest.warns(PellucidWarning, match="vectors cannot be kept"):
+        assert cached_vectors(written(tmp_path, "a 1 2\n"), ["a"]).words == ("a",)
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(module, "cache_folder", homeless)
+    assert cached_vectors(tmp_path / "glove.txt", ["a"]).words == ("a",)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
+def test_a_pipe_is_not_cached(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "cache_folder", lambda: tmp_path / "cache")
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_text("a 1 2\nb 3 4\n"), daemon=True)
+    writer.start()
+    assert cached_vectors(tmp_path / "pipe", ["b"]).words == ("b",)
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_file_that_is_absent_is_named_even_where_its_cache_stands(tmp_path):

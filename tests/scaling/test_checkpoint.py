@@ -10,7 +10,7 @@ from pellucid.learning import loop
 from pellucid.saving.entries import parse
 from pellucid.saving.file import read_file, write_file
 from pellucid.scaling.checkpoint import Checkpoint, fingerprint
-from pellucid.scaling.loop import cosine, train
+from pellucid.scaling.loop import Run, cosine, train
 
 torch.set_num_threads(1)  # a second one makes networks this small many times slower
 
@@ -215,21 +215,26 @@ def run_of_a_module(checkpoint, stop_after=None):
             raise KeyboardInterrupt
         return torch.nn.functional.cross_entropy(module(inputs[rows]), classes[rows]), len(rows)
 
-    epochs = train(
-        module, lambda: np.array_split(rng.permutation(80), 5), loss, epochs=6, rate=cosine(0.05, 6),
-        weight_decay=0.1, clip=1.0, checkpoint=checkpoint, identity={"what": "a test"}, rng=rng,
-    )  # fmt: skip
-    return module, epochs
+    run = Run(module, torch.optim.AdamW(module.parameters(), weight_decay=0.1), rng)
+    if found := run.kept_in(checkpoint, {"what": "a test"}):
+        run.load(*found)
+
+    def batches(first):
+        return np.array_split(rng.permutation(80), 5)[first:]
+
+    return run, seen, train(run, batches, loss, epochs=6, rate=cosine(0.05, 6), clip=1.0)
 
 
 def test_any_module_goes_on_to_the_same_bits(tmp_path):
-    whole, epochs = run_of_a_module(None)
-    curve = list(epochs)
-    _, epochs = run_of_a_module(Checkpoint(tmp_path, 0), stop_after=13)
+    whole, _, epochs = run_of_a_module(None)
+    assert len(list(epochs)) == 6
+    _, _, epochs = run_of_a_module(Checkpoint(tmp_path, 0), stop_after=13)
     with pytest.raises(KeyboardInterrupt):
         list(epochs)
-    resumed, epochs = run_of_a_module(Checkpoint(tmp_path, 0))
-    torch.manual_seed(99)  # what goes on has its own random numbers
-    assert list(epochs) == curve
-    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+    resumed, seen, epochs = run_of_a_module(Checkpoint(tmp_path, 0))
+    rest = list(epochs)
+    assert len(seen) == 6 * 5 - 13  # it has not begun anew
+    assert rest == whole.curve[2:]
+    assert resumed.curve == whole.curve
+    for one, other in zip(whole.module.parameters(), resumed.module.parameters(), strict=True):
         assert torch.equal(one, other)

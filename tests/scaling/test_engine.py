@@ -163,11 +163,11 @@ def test_ctrl_c_leaves_the_model_of_the_last_whole_epoch(monkeypatch):
     whole = classifier("torch", max_iter=7, n_iter_no_change=7).fit(X, y)
     backward, calls = loop.Processes.backward, []
 
-    def interrupted(self, *arguments):
+    def interrupted(self, *arguments, **named):
         calls.append(1)
         if len(calls) == 7 * 4 + 3:
             raise KeyboardInterrupt
-        return backward(self, *arguments)
+        return backward(self, *arguments, **named)
 
     monkeypatch.setattr(loop.Processes, "backward", interrupted)
     with pytest.warns(PellucidWarning, match="as it was after epoch 7"):

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pellucid.scaling.loop import cosine, train
+from pellucid.scaling.loop import Run, cosine, train
 
 torch = pytest.importorskip("torch")
 
@@ -34,12 +34,11 @@ def test_it_is_adamw_with_clipped_gradients_and_a_rate_for_each_epoch():
     rate = cosine(0.1, 5)
     found = list(
         train(
-            module,
-            lambda: targets,
+            Run(module, torch.optim.AdamW(module.parameters(), weight_decay=0.2)),
+            lambda first: targets[first:],
             lambda target: ((module.weight - target).square().sum(), 1),
             epochs=5,
             rate=rate,
-            weight_decay=0.2,
             clip=2.0,
         )
     )

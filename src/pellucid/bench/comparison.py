@@ -11,10 +11,11 @@ OURS = "pellucid"
 
 @dataclass(frozen=True)
 class Setting:
-    """What the caller chose: ``threads`` for everybody, ``data`` the folder of MNIST or None."""
+    """What the caller chose: ``threads`` for everybody, ``data`` the folder of MNIST or None, torch's ``device``."""
 
     threads: int = 1
     data: str | None = None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)

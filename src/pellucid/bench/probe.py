@@ -18,10 +18,10 @@ __all__ = ["main", "probe"]
 
 
 def probe(
-    *, room: str, task: str, contender: str, threads: int, data: str | None, memory: bool
+    *, room: str, task: str, contender: str, threads: int, data: str | None, memory: bool, device: str = "cpu"
 ) -> dict[str, float | None]:
     """Return the seconds of the first call and, where asked, the growth of the peak in a later one, in MB."""
-    setting = Setting(threads, data)
+    setting = Setting(threads, data, device)
     comparison = import_module(f"pellucid.bench.{room}").TASKS[task](setting)
     made = comparison.contenders[contender]()
     with fixed_threads(threads), warnings.catch_warnings():

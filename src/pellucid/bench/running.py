@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from pellucid.bench.comparison import OURS, Comparison, Contender, Setting, Task
 from pellucid.bench.measure import Duel, duel, fixed_threads, interquartile_share, load, machine, products_alone, timed
 from pellucid.errors import InvalidArgumentError, PellucidWarning
@@ -38,8 +40,9 @@ def run(
     """Return the measurements of a room (None: of all), a row for each task and peer.
 
     ``threads`` holds for everybody. ``data`` is the folder of MNIST's four files (None: Pellucid's cache,
-    else a stand-in, and ``per`` says so). ``tasks`` chooses some of the room's. ``device`` may be None or
-    "cpu". Each time is a median of ``repeats`` rounds. ``progress(share, text)`` is called before each peer.
+    else a stand-in, and ``per`` says so). ``tasks`` chooses some of the room's. ``device`` is None or "cpu", or, in
+    the room spinn, where torch computes, for both; its tasks are then those that may run there. Each time is a
+    median of ``repeats`` rounds. ``progress(share, text)`` is called before each peer.
 
     In a row ``ratio`` = ``peer_s`` / ``pellucid_s``, medians of rounds in which the two took turns;
     ``spread`` is the interquartile share of the rounds' ratios; ``first_call_s`` Pellucid's first call in a
@@ -50,8 +53,12 @@ def run(
     Raises InvalidArgumentError for an unknown room, task or device, and for counts below 1.
     """
     chosen = _chosen(room, tasks)
-    _check(threads, repeats, device)
-    setting = Setting(threads, None if data is None else os.fspath(data))
+    _check(threads, repeats)
+    device = _device(room, device)
+    if device != "cpu":
+        elsewhere = import_module(f"pellucid.bench.{room}").ELSEWHERE
+        chosen = {name: task for name, task in chosen.items() if name in elsewhere}
+    setting = Setting(threads, None if data is None else os.fspath(data), device)
     rows: list[dict[str, Any]] = []
     here = machine()
     with _without_convergence_warnings():
@@ -63,7 +70,7 @@ def run(
 
             rows += _rows(where, name, task(setting), setting=setting, repeats=repeats, tell=tell)
     # BLAS libraries and the load are known only after they have been used.
-    here |= {"blas": machine()["blas"], "load_after": load()}
+    here |= {"blas": machine()["blas"], "load_after": load(), "device": _named(device)}
     return {"room": room or "all", "machine": here, "rows": rows}
 
 
@@ -81,12 +88,33 @@ def _chosen(room: str | None, tasks: Sequence[str] | None) -> dict[str, tuple[st
     return {name: known[name] for name in (tasks or known)}
 
 
-def _check(threads: int, repeats: int, device: str | None) -> None:
+def _check(threads: int, repeats: int) -> None:
     for argument, value in (("threads", threads), ("repeats", repeats)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise InvalidArgumentError(f"{argument} must be an integer >= 1, got {value!r}")
-    if device not in (None, "cpu"):
-        raise InvalidArgumentError(f"device must be None or 'cpu' in the rooms {', '.join(ROOMS)}, got {device!r}")
+
+
+def _device(room: str | None, device: str | None) -> str:
+    """Return the name of the device that was asked for, if there is one in this room and on this machine."""
+    if device in (None, "cpu"):
+        return "cpu"
+    if room != "spinn":
+        others = ", ".join(name for name in ROOMS if name != "spinn")
+        raise InvalidArgumentError(f"device must be None or 'cpu' in the rooms {others}, got {device!r}")
+    from pellucid.scaling.engine import DEVICES, device_for
+
+    if device not in DEVICES:
+        raise InvalidArgumentError(f"device must be one of {', '.join(DEVICES)}; got {device!r}")
+    return str(device_for(device, np.dtype(np.float32)).type)
+
+
+def _named(device: str) -> str:
+    """Return what the machine calls the device."""
+    if device != "cuda":
+        return device
+    import torch
+
+    return str(torch.cuda.get_device_name())
 
 
 def _rows(
@@ -177,7 +205,7 @@ def _probe(room: str, task: str, contender: str, setting: Setting, memory: bool)
     """Measure in a new process with an empty cache of compiled code what only a new process can show."""
     asked = {
         "room": room, "task": task, "contender": contender,
-        "threads": setting.threads, "data": setting.data, "memory": memory,
+        "threads": setting.threads, "data": setting.data, "memory": memory, "device": setting.device,
     }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="pellucid-bench-") as empty:
         environment = os.environ | {"NUMBA_CACHE_DIR": empty, "OMP_NUM_THREADS": str(setting.threads)}

@@ -6,6 +6,10 @@ stand padded before the clock starts. ``article`` has its transitions in a tenso
 today's torch compares one by one; ``article-lists`` has them as Python's integers, which is quicker.
 A place that is empty is zero for both.
 
+``pairs`` is an update of a classifier of pairs as long as SNLI's, its plan made in the same time: how many pairs a
+second. On another device (``ELSEWHERE`` says which tasks) the peer computes there too, and a time ends when the device
+is done.
+
 Three more tasks: ``own-parses`` reads by the model's own transitions, against the readable machine, a Python loop
 over one sentence after another (quality: the share of transitions that are the loop's); ``identical-subtrees``
 reads formulas that repeat each other, each distinct subtree once, against every one on its own (``unshared``);
@@ -22,10 +26,12 @@ from pellucid.bench.comparison import OURS, Comparison, Contender, Setting, Task
 from pellucid.bench.measure import MEBIBYTE
 from pellucid.bench.peers import has_torch
 
-__all__ = ["TASKS", "memory_bound", "random_sentences", "random_transitions"]
+__all__ = ["ELSEWHERE", "TASKS", "memory_bound", "random_sentences", "random_transitions"]
 
 SHORTEST, LONGEST = 10, 18  # words: 14 in the mean
 PAIRS_A_BIN = 1000  # formulas from which a batch is drawn
+SNLI, WORDS = 550_152, 37_000  # pairs to learn from, and the words in them
+SNLI_WORDS = ((14.1, 6.0), (8.3, 3.2))  # mean and spread of a premise's words, and of a hypothesis's
 EMBEDDING, MLP, CLASSES = 100, 100, 3  # of the classifier whose memory is measured
 
 
@@ -64,9 +70,9 @@ def reading(hidden: int, tracker: int, batch: int) -> Task:
         from pellucid.networks.spinn.machine import Cell
 
         torch.manual_seed(0)
-        cell = Cell(hidden, tracker)
+        cell = Cell(hidden, tracker).to(setting.device)
         tokens, transitions = random_sentences(0, batch)
-        leaves = torch.randn(sum(map(len, tokens)), 2 * hidden, requires_grad=True)
+        leaves = torch.randn(sum(map(len, tokens)), 2 * hidden).to(setting.device).requires_grad_()
 
         def ours() -> Contender:
             from pellucid.networks.spinn.batched import encode
@@ -76,6 +82,7 @@ def reading(hidden: int, tracker: int, batch: int) -> Task:
                 leaves.grad = None
                 h = encode(cell, leaves, tokens, transitions).h
                 h.sum().backward()
+                wait(setting.device)
                 return h
 
             return Contender(work, lambda h: float(h.detach().square().mean()))
@@ -83,7 +90,7 @@ def reading(hidden: int, tracker: int, batch: int) -> Task:
         def article(as_tensor: bool) -> Contender:
             from pellucid.bench.list_stacks import Spinn, padded
 
-            model = Spinn(cell)
+            model = Spinn(cell).to(setting.device)
             buffers, listed = padded(leaves.detach(), tokens, transitions)
             steps: Any = torch.tensor(listed) if as_tensor else listed
             buffers.requires_grad_()
@@ -93,6 +100,7 @@ def reading(hidden: int, tracker: int, batch: int) -> Task:
                 buffers.grad = None
                 h = model(buffers, steps)
                 h.sum().backward()
+                wait(setting.device)
                 return h
 
             return Contender(work, lambda h: float(h.detach().square().mean()))
@@ -104,7 +112,7 @@ def reading(hidden: int, tracker: int, batch: int) -> Task:
             "article-lists": lambda: article(False),
         }
         per = f"{batch} sentences of {SHORTEST}-{LONGEST} words, hidden {hidden}, tracker {tracker}, both ways, float32"
-        return Comparison(per, contenders, products(made, hidden, tracker))
+        return Comparison(per, contenders, products(made, hidden, tracker) if setting.device == "cpu" else ())
 
     return task
 
@@ -183,8 +191,8 @@ def identical_subtrees(hidden: int, pairs: int) -> Task:
         trees = [tree for row in chosen for tree in drawn[row].trees]
         words = Vocabulary.of(trees)
         tokens, transitions = [words.indices(tree.words) for tree in trees], [tree.transitions for tree in trees]
-        cell = Cell(hidden, multiply=True)
-        leaves = torch.randn(len(words), 2 * hidden, requires_grad=True)
+        cell = Cell(hidden, multiply=True).to(setting.device)
+        leaves = torch.randn(len(words), 2 * hidden).to(setting.device).requires_grad_()
 
         def reading_each(share: bool) -> Contender:
             def work(seed: int) -> Any:
@@ -192,6 +200,7 @@ def identical_subtrees(hidden: int, pairs: int) -> Task:
                 leaves.grad = None
                 h = encode(cell, leaves, tokens, transitions, share=share).h
                 h.sum().backward()
+                wait(setting.device)
                 return h
 
             return Contender(work, lambda h: float(h.detach().square().mean()))
@@ -200,6 +209,60 @@ def identical_subtrees(hidden: int, pairs: int) -> Task:
         return Comparison(per, {OURS: lambda: reading_each(True), "unshared": lambda: reading_each(False)})
 
     return task
+
+
+def updates_by_pairs(hidden: int, tracker: int, pairs: int) -> Task:
+    """Return the task of one update of a classifier of pairs, given parses with tracking: forward, backward, AdamW."""
+
+    def task(setting: Setting) -> Comparison:
+        def ours() -> Contender:
+            import torch
+
+            from pellucid.networks.spinn.model import Side, TreeClassifier
+
+            rng = np.random.default_rng(0)
+            lengths = [
+                np.maximum(1, rng.normal(mean, spread, pairs).round()).astype(int) for mean, spread in SNLI_WORDS
+            ]
+            sides = [
+                Side([rng.integers(0, WORDS, n) for n in side], [random_transitions(rng, int(n)) for n in side])
+                for side in lengths
+            ]
+            torch.manual_seed(0)
+            model = TreeClassifier(
+                WORDS, CLASSES, sides=2, encoder="spinn", embedding=hidden, hidden=hidden, tracker=tracker, mlp=1024
+            ).to(setting.device)
+            model.embedding.weight.requires_grad_(False)
+            labels = (torch.arange(pairs) % CLASSES).to(setting.device)
+            optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], 1e-4)
+
+            def work(seed: int) -> Any:
+                optimizer.zero_grad()
+                loss = torch.nn.functional.cross_entropy(model(model.prepare(sides, train=True)).logits, labels)
+                loss.backward()
+                optimizer.step()
+                wait(setting.device)
+                return loss
+
+            return Contender(work, lambda loss: float(loss.detach()))
+
+        per = (
+            f"an update by {pairs} pairs as long as SNLI's, hidden {hidden}, tracker {tracker}, frozen vectors, "
+            f"float32; SNLI's {SNLI} pairs take {SNLI / pairs:.0f} times as long"
+        )
+        return Comparison(per, {OURS: ours})
+
+    return task
+
+
+def wait(device: str) -> None:
+    """Return when the device has done all that it was given."""
+    import torch
+
+    if device == "cuda":
+        torch.cuda.synchronize()
+    elif device == "mps":
+        torch.mps.synchronize()
 
 
 def memory(hidden: int, tracker: int, batch: int) -> Task:
@@ -283,7 +346,8 @@ SIZES = {
 TASKS: dict[str, Task] = (
     {name: reading(*sizes) for name, sizes in SIZES.items()}
     | {"own-parses": own_parses(50, 20, 64), "identical-subtrees": identical_subtrees(128, 1024)}
-    | {"memory": memory(300, 64, 128)}
+    | {"pairs": updates_by_pairs(300, 64, 1024), "memory": memory(300, 64, 128)}
     if has_torch()
     else {}
 )
+ELSEWHERE = (*SIZES, "identical-subtrees", "pairs")  # what may run on another device than the processor

@@ -72,6 +72,8 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
         cpu=machine["cpu"], cores=machine["cores"], threads=threads,
         before=machine.get("load"), after=machine.get("load_after"),
     )  # fmt: skip
+    if machine.get("device", "cpu") != "cpu":
+        yield say("Both computed on {device}.", device=machine["device"])
     yield ", ".join(f"{name} {found}" for name, found in machine["versions"].items())
     if any("stand-in" in row["per"] for row in result["rows"]):
         yield say("MNIST was not found, so enlarged digits stood in: name its folder with --data.")

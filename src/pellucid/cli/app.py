@@ -231,10 +231,11 @@ def bench(
     ] = None,
     *,
     threads: Annotated[int, Option(min=1, help=say("Threads for everybody."))] = 1,
+    device: Annotated[Device | None, Option(help=say("Where torch computes, for both (spinn)."))] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Measure."""
     from pellucid.cli import experiments
 
-    experiments.bench(room, threads=threads, data=data, json=json)
+    experiments.bench(room, threads=threads, device=None if device is None else device.value, data=data, json=json)

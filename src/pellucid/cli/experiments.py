@@ -65,12 +65,12 @@ def tour(*, quick: bool, data: Path | None, out: Path) -> None:
         raise typer.Exit(1)
 
 
-def bench(room: str | None, *, threads: int, data: Path | None, json: bool) -> None:
+def bench(room: str | None, *, threads: int, device: str | None, data: Path | None, json: bool) -> None:
     """Time Pellucid beside its peers."""
     from pellucid import bench as benchmarks
 
     with progress_bar("bench") as progress:
-        result = benchmarks.run(room=room, threads=threads, data=data, progress=progress)
+        result = benchmarks.run(room=room, threads=threads, device=device, data=data, progress=progress)
     if json:
         print_json(result)
     else:

@@ -1,5 +1,6 @@
 """``spinn train``, ``evaluate``, ``predict``, ``parse``: files of sentences to a model, and back to lines."""
 
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,8 +14,9 @@ import numpy as np
 
 from pellucid.cli import display
 from pellucid.cli.train import ctrl_c_heard, destination, report_epoch
-from pellucid.data.sentences import Example, Sentences, read_sentences
-from pellucid.data.text_lines import decoded, text_lines
+from pellucid.data.sentences import NO_GOLD_LABEL, Example, Sentences, read_sentences
+from pellucid.data.text_lines import stream_lines, text_lines
+from pellucid.data.vectors import Vectors, cached_vectors
 from pellucid.errors import FileFormatError, InvalidArgumentError, InvalidDataError, ModelFileError
 from pellucid.language import say
 from pellucid.saving import load, read_header, save
@@ -24,6 +26,7 @@ from pellucid.trees import REDUCE, Tree
 __all__ = ["Order", "bracket_f1", "evaluate", "parse", "predict", "train"]
 
 NEUTRAL = 2  # SST's middle label
+LIKE_A_TREE = re.compile(r"\( |\([0-9]+ .*\)$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,16 @@ class Order:
     mirror: str | None
     binary: bool
     patience: int | None
+    vectors: Path | None
+    checkpoint: Path | None
+    checkpoint_every: float
 
 
 def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
     """Read, train, save, report; Ctrl-C while it trains saves what there is."""
     begin = perf_counter()
     destination(order.out)
-    settings = dict(settings) | _encoder(order, str(settings["parses"])) | {"mirror": _mirror(order.mirror)}
+    settings = dict(settings) | _encoder(order, str(settings["parses"]))
     if order.patience is not None:
         if order.dev is None:
             raise InvalidArgumentError(say("--patience needs --dev, whose score it waits for"))
@@ -53,26 +59,21 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
     _check_binary(order.binary, order.format)
     learned = _read(order.train, order.format, order.binary)
     judged = None if order.dev is None else _read(order.dev, order.format, order.binary)
+    settings["mirror"] = _mirror(order.mirror, learned.classes)
+    _check_labels(order, learned, judged, settings["mirror"])
+    covered = None
+    if order.vectors is not None:
+        settings["vectors"], covered = _vectors(order, learned, judged, lowercase=bool(settings["lowercase"]))
 
     from pellucid.networks.spinn import SPINNClassifier  # takes long: a bad file is refused before
 
     model = SPINNClassifier(**settings)
-    if not _learn(model, learned, judged, int(settings["max_iter"])):
-        if not getattr(model, "t_", 0):
-            raise KeyboardInterrupt(say("interrupted before the first update: nothing is saved"))
-        if launched().rank == 0:
-            save(model, order.out)
-        raise KeyboardInterrupt(
-            say(
-                "interrupted after epoch {n}; the network up to there is saved in {path}",
-                n=model.n_iter_,
-                path=order.out,
-            )
-        )
+    if not _learn(model, learned, judged, order):
+        raise KeyboardInterrupt(_save_interrupted(model, order.out))
     if launched().rank > 0:
         return
     save(model, order.out)
-    facts = _facts(model, order, learned, judged, perf_counter() - begin)
+    facts = _facts(model, order, learned, judged, perf_counter() - begin) | {"vectors": covered}
     if json:
         display.print_json(facts)
         return
@@ -91,6 +92,18 @@ def train(order: Order, settings: Mapping[str, Any], *, json: bool) -> None:
     display.show(say("Saved in {path}; judge it with `pellucid spinn evaluate {path} FILE`.", path=order.out))
 
 
+def _save_interrupted(model: Any, out: Path) -> str:
+    if not getattr(model, "n_iter_", 0):
+        return say("interrupted in the first epoch: nothing is saved")
+    if launched().rank == 0:
+        save(model, out)
+    if model.early_stopping:
+        return say(
+            "interrupted after epoch {n}; the best epoch up to there is saved in {path}", n=model.n_iter_, path=out
+        )
+    return say("interrupted after epoch {n}; the network up to there is saved in {path}", n=model.n_iter_, path=out)
+
+
 def _encoder(order: Order, parses: str) -> dict[str, Any]:
     """Return encoder and tracker of the settings: a tracker of 0 makes spinn a treelstm."""
     encoder = order.encoder or ("spinn" if order.tracker or parses == "predicted" else "treelstm")
@@ -106,29 +119,43 @@ def _check_binary(binary: bool, format: str) -> None:
         raise InvalidArgumentError(say("--binary is for --format sst, got {format}", format=format))
 
 
-def _mirror(text: str | None) -> dict[str, str] | None:
-    """Return ``a,b=c`` as {"a": "a", "b": "c"}."""
+def _mirror(text: str | None, known: Sequence[str]) -> dict[str, str] | None:
+    """Return ``a,b=c`` as {"a": "a", "b": "c"}; a label may itself be the equals sign: ``#,=,^``."""
     if text is None:
         return None
-    parts = [part.strip() for part in text.split(",")]
-    pairs = [part.partition("=") for part in parts]
-    # One of the relations of logic is the equals sign itself.
-    return {"=": "="} if parts == ["="] else {label: other if sign else label for label, sign, other in pairs}
+    found: dict[str, str] = {}
+    for part in (part.strip() for part in text.split(",")):
+        rest, sign, other = part[1:].partition("=")
+        label = part[:1] + rest
+        for name in (label, other) if sign else (label,):
+            if name not in known:
+                raise InvalidArgumentError(
+                    say("--mirror must be of labels among {known}, got {label!r}", known=", ".join(known), label=name)
+                )
+        if label in found:
+            raise InvalidArgumentError(say("--mirror names {label!r} twice", label=label))
+        found[label] = other if sign else label
+    return found
 
 
 def _read(path: Path, format: str, binary: bool) -> Sentences:
     """Return what the file holds, and say what was left out."""
     found = read_sentences(path, format)
     for why, n in found.dropped.items():
-        display.note(say("{path}: {n} rows left out ({why})", path=path, n=n, why=why))
+        display.note(say("{path}: {n} rows left out ({why})", path=path, n=n, why=_reason(why)))
     if not binary:
         return found
     kept = [_negative_or_positive(one) for one in found if isinstance(one, Example) and one.label != str(NEUTRAL)]
     if not kept:
-        raise FileFormatError(f"{path}: holds no example that is negative or positive")
+        raise FileFormatError(say("{path}: holds no example that is negative or positive", path=path))
     if left := len(found) - len(kept):
         display.note(say("{path}: {n} rows left out ({why})", path=path, n=left, why=say("neutral")))
     return Sentences(found.source, kept, ("0", "1"))
+
+
+def _reason(why: str) -> str:
+    """Return what a reader says that it dropped, in the language of the moment."""
+    return say("no gold label") if why == NO_GOLD_LABEL else why
 
 
 def _negative_or_positive(example: Example) -> Example:
@@ -138,22 +165,75 @@ def _negative_or_positive(example: Example) -> Example:
     return Example(str(tree.label), tree)
 
 
+def _vectors(
+    order: Order, learned: Sentences, judged: Sentences | None, *, lowercase: bool
+) -> tuple[Vectors, dict[str, int]]:
+    """Return the vectors of the words that there are, and how many of those to learn have one; say so."""
+    words, more = (
+        {word for tree in part.trees for word in tree.words} if part else set() for part in (learned, judged)
+    )
+    if lowercase:
+        words = {word.lower() for word in words}
+    vectors = cached_vectors(Path(str(order.vectors)), words | more, lowercase=lowercase)
+    known = int(vectors.rows(words)[1].sum())
+    if not known:
+        raise InvalidDataError(
+            say(
+                "{path} has a vector for none of the {n} words in {train}",
+                path=order.vectors,
+                n=len(words),
+                train=order.train,
+            )
+        )
+    display.note(
+        say(
+            "{path}: vectors for {known} of {n} words; {twice} lines repeat a word, {garbled} are not UTF-8",
+            path=order.vectors,
+            known=known,
+            n=len(words),
+            twice=vectors.duplicates,
+            garbled=vectors.garbled,
+        )
+    )
+    return vectors, {
+        "words": len(words), "known": known, "duplicates": vectors.duplicates, "garbled": vectors.garbled,
+    }  # fmt: skip
+
+
 def _labels(found: Sentences) -> np.ndarray:
     return np.array([example.label for example in found])
 
 
-def _learn(model: Any, learned: Sentences, judged: Sentences | None, epochs: int) -> bool:
+def _check_labels(order: Order, learned: Sentences, judged: Sentences | None, mirror: Mapping[str, str] | None) -> None:
+    """Refuse what --dev is labelled with and the model will never have met."""
+    known = {*_labels(learned).tolist()} | {*(mirror or {}).values()}
+    if judged is not None and (strange := sorted({*_labels(judged).tolist()} - known)):
+        raise InvalidDataError(
+            say(
+                "{path} holds the label {label!r}, which {train} does not have; it has {known}",
+                path=order.dev,
+                label=strange[0],
+                train=order.train,
+                known=", ".join(sorted(known)),
+            )
+        )
+
+
+def _learn(model: Any, learned: Sentences, judged: Sentences | None, order: Order) -> bool:
     """Train; show the epochs. False: interrupted."""
+    from pellucid.scaling.checkpoint import Checkpoint
+
+    checkpoint = None if order.checkpoint is None else Checkpoint(order.checkpoint, order.checkpoint_every)
     held_out = {} if judged is None else {"X_val": judged, "y_val": _labels(judged)}
     with warnings.catch_warnings(), ctrl_c_heard(), display.progress_bar(say("training")) as progress:
-        warnings.filterwarnings("ignore", "training was interrupted")
+        warnings.filterwarnings("ignore", "training interrupted")
         try:
-            with closing(model.steps(learned, _labels(learned), **held_out)) as steps:
+            with closing(model.steps(learned, _labels(learned), **held_out, checkpoint=checkpoint)) as steps:
                 for step in steps:
                     text = say("epoch {n}, loss {loss:.4f}", n=step.epoch, loss=step.loss)
                     if judged is not None:
                         text += ", " + say("accuracy {share:.4f}", share=step.validation_score)
-                    report_epoch(progress, step.epoch, epochs, text)
+                    report_epoch(progress, step.epoch, model.max_iter, text)
         except KeyboardInterrupt:
             return False
     return not getattr(model, "interrupted_", False)
@@ -175,33 +255,35 @@ def _facts(model: Any, order: Order, learned: Sentences, judged: Sentences | Non
 # -- judging -----------------------------------------------------------------------------------------------------
 
 
-def evaluate(model_file: Path, file: Path, format: str, *, binary: bool, beam: int | None, json: bool) -> None:
+def evaluate(
+    model_file: Path, file: Path, format: str, *, binary: bool, beam: int | None, device: str, json: bool
+) -> None:
     """Show accuracy, that of each class, and, where the model finds its own parses, how they compare."""
-    model = _load(model_file, beam)
+    model = _load(model_file, beam, device)
     _check_binary(binary, format)
-    binary = format == "sst" and (binary or model.classes_.tolist() == ["0", "1"])
+    known = [str(label) for label in model.classes_.tolist()]  # one that was trained in Python may know numbers
+    binary = format == "sst" and (binary or known == ["0", "1"])
     found = _read(file, format, binary)
     labels = _labels(found)
-    if strange := sorted({*labels.tolist()} - {*model.classes_.tolist()}):
+    if strange := sorted({*labels.tolist()} - {*known}):
         raise InvalidDataError(
             say(
                 "{path} holds the label {label!r}, which {model} never learned; it knows {known}",
                 path=file,
                 label=strange[0],
                 model=model_file,
-                known=", ".join(model.classes_.tolist()),
+                known=", ".join(known),
             )
         )
     begin = perf_counter()
-    answers = _signs(model, found) if binary else model.predict(found)
+    answers = _signs(model, found) if binary else np.array(known)[model.predict_proba(found).argmax(1)]
     seconds = perf_counter() - begin
     trees = list(found.trees)
     facts: dict[str, Any] = {
         "accuracy": float(np.mean(answers == labels)),
         "n": len(labels),
         "per_class": {
-            label: _of_class(labels == label, answers == label)
-            for label in (["0", "1"] if binary else model.classes_.tolist())
+            label: _of_class(labels == label, answers == label) for label in (["0", "1"] if binary else known)
         },
         "transition_accuracy": None,
         "bracket_f1": None,
@@ -285,9 +367,9 @@ def _figure(value: float | None) -> str:
 # -- lines in, lines out -----------------------------------------------------------------------------------------
 
 
-def predict(model_file: Path, file: Path | None, *, proba: bool, beam: int | None) -> None:
+def predict(model_file: Path, file: Path | None, *, proba: bool, beam: int | None, device: str) -> None:
     """Write the label of each line."""
-    model = _load(model_file, beam)
+    model = _load(model_file, beam, device)
     given = _sentences(file, pairs=model.n_sides_ == 2)
     if not given:
         return
@@ -299,9 +381,9 @@ def predict(model_file: Path, file: Path | None, *, proba: bool, beam: int | Non
         print("\t".join([label, *more]))
 
 
-def parse(model_file: Path, file: Path | None, *, beam: int | None) -> None:
+def parse(model_file: Path, file: Path | None, *, beam: int | None, device: str) -> None:
     """Write the tree of each line, with brackets."""
-    model = _load(model_file, beam)
+    model = _load(model_file, beam, device)
     given = _sentences(file, pairs=False)
     with _about(file):
         trees = model.parse(given)
@@ -309,7 +391,7 @@ def parse(model_file: Path, file: Path | None, *, beam: int | None) -> None:
         print(tree.to_brackets())
 
 
-def _load(model_file: Path, beam: int | None = None) -> Any:
+def _load(model_file: Path, beam: int | None, device: str) -> Any:
     kind = read_header(model_file)["class"]
     if kind != "SPINNClassifier":
         raise ModelFileError(
@@ -319,14 +401,14 @@ def _load(model_file: Path, beam: int | None = None) -> Any:
                 kind=kind,
             )
         )
-    model = load(model_file)
+    model = load(model_file).to(device)
     return model if beam is None else model.set_params(beam=beam)
 
 
 def _sentences(file: Path | None, *, pairs: bool) -> list[Any]:
     """Return what stands in each line: a text, a tree, or a pair of them."""
     found: list[Any] = []
-    for number, line in _lines() if file is None else text_lines(file):
+    for number, line in stream_lines(sys.stdin.buffer, _name(None)) if file is None else text_lines(file):
         where = f"{_name(file)}, line {number}"
         parts = line.split("\t")
         if len(parts) != (2 if pairs else 1):
@@ -340,17 +422,12 @@ def _sentences(file: Path | None, *, pairs: bool) -> list[Any]:
     return found
 
 
-def _lines() -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        yield number, decoded(line.removesuffix(b"\n").removesuffix(b"\r"), f"{_name(None)}, line {number}")
-
-
 def _tree_or_text(text: str, where: str) -> Tree | str:
-    """Return a tree where the text begins with a bracket and a space (or a label), else the text."""
+    """Return a tree where the text begins with a bracket and a space, or a label and ends with one, else the text."""
     text = text.strip(" ")
     if not text:
         raise FileFormatError(say("{where}: is blank; every line must hold a sentence", where=where))
-    if not (text.startswith("( ") or (text.startswith("(") and text[1:2].isdigit())):
+    if not LIKE_A_TREE.match(text):
         return text
     try:
         return Tree.parse(text)

@@ -69,6 +69,7 @@ AnyFormat = Annotated[Format, Option(help=say("How the files are written."))]
 Json = Annotated[bool, Option("--json", help=say("Print one JSON object on stdout, nothing else."))]
 Model = Annotated[Path, Argument(metavar="MODEL", help=say("A model file, as spinn train writes it."))]
 Lines = Annotated[Path | None, Argument(metavar="[FILE]", help=say("Sentences, one a line; else stdin."))]
+Device = Annotated[str, Option(help=say("Where torch computes: auto, cpu, cuda, mps."))]
 Beam = Annotated[int | None, Option(min=1, help=say("Beginnings of a parse that are kept; else the model's."))]
 
 
@@ -127,7 +128,11 @@ def train(
         int | None, Option(min=1, help=say("Stop after so many epochs without a better score on --dev; keep the best."))
     ] = None,
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help=say("The random seed."))] = 0,
-    device: Annotated[str, Option(help=say("Where torch computes."))] = "cpu",
+    device: Device = "cpu",
+    checkpoint: Annotated[
+        Path | None, Option(metavar="DIR", help=say("Keep there what is needed to go on, and go on from it."))
+    ] = None,
+    checkpoint_every: Annotated[float, Option(min=0.0, help=say("Seconds between checkpoints."))] = 10.0,
     json: Json = False,
 ) -> None:
     """Read, train, save, report."""
@@ -142,11 +147,11 @@ def train(
         "learning_rate_init": learning_rate_init, "step_factor": step_factor, "step_size": step_size,
         "weight_decay": weight_decay, "clip": clip, "averaging": averaging, "batch_size": batch_size,
         "max_iter": epochs, "random_state": seed, "device": device,
-        "vectors": None if vectors is None else str(vectors),
     }  # fmt: skip
     order = spinn.Order(
-        format.value, train, dev, out, None if encoder is None else encoder.value, tracker, mirror, binary, patience
-    )
+        format.value, train, dev, out, None if encoder is None else encoder.value, tracker, mirror, binary, patience,
+        vectors, checkpoint, checkpoint_every,
+    )  # fmt: skip
     spinn.train(order, settings, json=json)
 
 
@@ -160,12 +165,13 @@ def evaluate(
         bool, Option("--binary", help=say("Negative or positive, also by a model of five classes (sst)."))
     ] = False,
     beam: Beam = None,
+    device: Device = "cpu",
     json: Json = False,
 ) -> None:
     """Score labels and parses."""
     from pellucid.cli import spinn
 
-    spinn.evaluate(model, file, format.value, binary=binary, beam=beam, json=json)
+    spinn.evaluate(model, file, format.value, binary=binary, beam=beam, device=device, json=json)
 
 
 @spinn_app.command(help=say("Label sentences: lines in, labels out; pairs are parted by a tab."))
@@ -175,16 +181,17 @@ def predict(
     *,
     proba: Annotated[bool, Option("--proba", help=say("Every class's probability, too."))] = False,
     beam: Beam = None,
+    device: Device = "cpu",
 ) -> None:
     """Classify lines."""
     from pellucid.cli import spinn
 
-    spinn.predict(model, file, proba=proba, beam=beam)
+    spinn.predict(model, file, proba=proba, beam=beam, device=device)
 
 
 @spinn_app.command(help=say("Parse sentences: lines in, brackets out."))
-def parse(model: Model, file: Lines = None, *, beam: Beam = None) -> None:
+def parse(model: Model, file: Lines = None, *, beam: Beam = None, device: Device = "cpu") -> None:
     """Parse lines."""
     from pellucid.cli import spinn
 
-    spinn.parse(model, file, beam=beam)
+    spinn.parse(model, file, beam=beam, device=device)

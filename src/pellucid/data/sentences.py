@@ -40,7 +40,6 @@ __all__ = [
     "Sentences",
     "read_listops",
     "read_logic",
-    "read_multinli",
     "read_sentences",
     "read_sick",
     "read_snli",
@@ -51,7 +50,8 @@ INFERENCE_LABELS = ("entailment", "neutral", "contradiction")
 RELATIONS = ("#", "=", "<", ">", "|", "^", "v")
 LISTOPS_LABELS = tuple("0123456789")
 SENTIMENTS = tuple("01234")  # very negative, negative, neutral, positive, very positive
-NO_GOLD_LABEL = "-"
+UNDECIDED = "-"
+NO_GOLD_LABEL = "no gold label"  # why such a row is dropped
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -115,28 +115,26 @@ class Sentences:
 
 
 def read_snli(path: str | os.PathLike[str]) -> Sentences:
-    """Return the pairs of SNLI's jsonl; rows on which the annotators did not agree (``-``) are dropped and counted."""
+    """Return the pairs of SNLI's or MultiNLI's jsonl.
+
+    Rows on which the annotators did not agree (``-``) are dropped and counted.
+    """
     examples: list[Example | Pair] = []
     undecided = 0
     for number, line in text_lines(path):
         where = f"{path}, line {number}"
         row = _json_object(line, where)
         label = _text_field(row, "gold_label", where)
-        if label == NO_GOLD_LABEL:
+        if label == UNDECIDED:
             undecided += 1
             continue
-        _check_label(label, (*INFERENCE_LABELS, NO_GOLD_LABEL), where)
+        _check_label(label, (*INFERENCE_LABELS, UNDECIDED), where)
         premise, hypothesis = (
             _tree(Tree.from_brackets, _text_field(row, name, where), f"{where}, {name}")
             for name in ("sentence1_binary_parse", "sentence2_binary_parse")
         )
         examples.append(Pair(label, premise, hypothesis))
-    return _found(path, examples, INFERENCE_LABELS, {"no gold label": undecided})
-
-
-def read_multinli(path: str | os.PathLike[str]) -> Sentences:
-    """Return the pairs of MultiNLI's jsonl, whose fields are SNLI's."""
-    return read_snli(path)
+    return _found(path, examples, INFERENCE_LABELS, {NO_GOLD_LABEL: undecided})
 
 
 def read_sick(path: str | os.PathLike[str]) -> Sentences:
@@ -205,7 +203,7 @@ def read_sst(path: str | os.PathLike[str]) -> Sentences:
 FORMATS: Mapping[str, Callable[[str | os.PathLike[str]], Sentences]] = MappingProxyType(
     {
         "snli": read_snli,
-        "multinli": read_multinli,
+        "multinli": read_snli,
         "sick": read_sick,
         "logic": read_logic,
         "listops": read_listops,

@@ -14,20 +14,22 @@ import json
 import os
 import re
 import secrets
+import warnings
 from array import array
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
 from pellucid.data.files import open_source
 from pellucid.data.text_lines import byte_lines
-from pellucid.errors import FileFormatError, InvalidArgumentError
+from pellucid.errors import FileFormatError, InvalidArgumentError, PellucidWarning
 
-__all__ = ["MAX_KEPT", "Vectors", "cached_vectors", "read_vectors"]
+__all__ = ["MAX_KEPT", "Vectors", "cache_folder", "cached_vectors", "read_vectors"]
 
 MAX_KEPT = 1 << 30  # bytes
 MAX_TEXT = 1 << 36  # bytes of text that one file may decompress to: 64 GiB; none of it stays in memory
@@ -52,6 +54,16 @@ class Vectors:
 
     def __len__(self) -> int:
         return len(self.words)
+
+    def in_small_letters(self) -> "Vectors":
+        """Return these vectors by words in small letters; of several that become one the first is kept."""
+        if self.lowercase:
+            return self
+        places: dict[str, int] = {}
+        for i, word in enumerate(self.words):
+            places.setdefault(word.lower(), i)
+        more = len(self.words) - len(places)
+        return Vectors(tuple(places), self.matrix[list(places.values())], True, self.duplicates + more, self.garbled)
 
     def rows(self, words: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
         """Return the vectors of ``words``, (V, d) float32, and which are known, (V,) bool; unknown rows are zeros."""
@@ -78,12 +90,14 @@ def read_vectors(
     """
     if dimension is not None and (isinstance(dimension, bool) or not isinstance(dimension, int) or dimension < 1):
         raise InvalidArgumentError(f"dimension must be a whole number of 1 or more, got {dimension!r}")
-    d = dimension or _find_dimension(path)
+    lines_left = byte_lines(path, MAX_TEXT)  # read once: it may be a pipe
+    looked_at = list(islice(lines_left, LOOKED_AT + 1))
+    d = dimension or _find_dimension(looked_at, path)
     wanted = None if words is None else {word.lower() if lowercase else word for word in words}
     places: dict[str, int] = {}
     numbers, lines = array("f"), array("q")
     seen_twice = garbled = 0
-    for number, line in byte_lines(path, MAX_TEXT):
+    for number, line in chain(looked_at, lines_left):
         if number == 1 and d > 1 and _HEADER.fullmatch(line.rstrip(b" ")):
             continue
         fields = line.rstrip(b" ").rsplit(b" ", d)
@@ -119,7 +133,7 @@ def read_vectors(
 def cached_vectors(
     path: str | os.PathLike[str],
     words: Collection[str],
-    cache: str | os.PathLike[str],
+    cache: str | os.PathLike[str] | None = None,
     *,
     dimension: int | None = None,
     lowercase: bool = False,
@@ -128,47 +142,75 @@ def cached_vectors(
 
     The cache is a safetensors file that holds the filtered vectors and what they were filtered from: path, size and
     time of the file, the words, the arguments. Where any of it differs, or the cache is damaged, it is made anew; it
-    is put in place whole or not at all.
+    is put in place whole or not at all, with a warning where that fails. None: a file of its own for each path, words
+    and arguments in ``cache_folder()``. What is no regular file (a pipe) is read without a cache.
     """
-    from safetensors.numpy import save
-
+    if Path(path).exists() and not Path(path).is_file():
+        return read_vectors(path, words, dimension=dimension, lowercase=lowercase)
     with open_source(path):  # says what is wrong with it, if anything is
         status = Path(path).stat()
-    asked = [
-        CACHE_FORMAT, str(Path(path).resolve()), status.st_size, status.st_mtime_ns, dimension, lowercase,
-        sorted(set(words)),
-    ]  # fmt: skip
-    key = sha256(json.dumps(asked).encode()).hexdigest()
-    target = Path(cache)
+    asked = [CACHE_FORMAT, str(Path(path).resolve()), dimension, lowercase, sorted(set(words))]
+    name = _digits(asked)
+    key = _digits([*asked, status.st_size, status.st_mtime_ns])
+    try:
+        target = cache_folder() / f"{name[:16]}.safetensors" if cache is None else Path(cache)
+    except RuntimeError:  # a user without a home
+        return read_vectors(path, words, dimension=dimension, lowercase=lowercase)
     kept = _kept(target, key)
     if kept is not None:
         return kept
     vectors = read_vectors(path, words, dimension=dimension, lowercase=lowercase)
+    try:
+        if cache is None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        _keep(vectors, target, key)
+    except OSError as error:
+        warnings.warn(
+            f"{target}: vectors cannot be kept for the next time ({error.strerror or error})",
+            PellucidWarning,
+            stacklevel=2,
+        )
+    return vectors
+
+
+def cache_folder() -> Path:
+    """Return where filtered vectors are kept: ``vectors`` in this user's cache folder for Pellucid."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("pellucid", appauthor=False) / "vectors"
+
+
+def _digits(asked: Sequence[object]) -> str:
+    return sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def _keep(vectors: Vectors, target: Path, key: str) -> None:
+    """Put a cache in place, whole or not at all; raise OSError where that fails."""
+    from safetensors.numpy import save
+
     text = np.frombuffer("\n".join(vectors.words).encode(), np.uint8)  # a word holds no line end
-    counts = np.array([len(vectors), vectors.duplicates, vectors.garbled, lowercase], np.int64)
+    counts = np.array([len(vectors), vectors.duplicates, vectors.garbled, vectors.lowercase], np.int64)
     arrays = {"words": text, "matrix": np.ascontiguousarray(vectors.matrix), "counts": counts}
-    digest = _digest(arrays)
     temporary = target.with_name(f".pellucid-{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as stream:
-            stream.write(save(arrays, metadata={"key": key, "sha256": digest}))
+            stream.write(save(arrays, metadata={"key": key, "sha256": _digest(arrays)}))
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(target)
-    except OSError as error:
+    except BaseException:
         with suppress(OSError):  # what could not be made cannot be removed
             temporary.unlink()
-        raise FileFormatError(f"{cache}: the cache cannot be written ({error.strerror or error})") from error
-    return vectors
+        raise
 
 
 def _kept(target: Path, key: str) -> Vectors | None:
     """Return what a cache holds, or None where it is absent, damaged, or of something else."""
     from safetensors import SafetensorError, safe_open
 
-    if not target.is_file():
-        return None
     try:
+        if not target.is_file():
+            return None
         with safe_open(target, framework="np") as stored:
             metadata = stored.metadata() or {}
             if metadata.get("key") != key:
@@ -191,10 +233,10 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _find_dimension(path: str | os.PathLike[str]) -> int:
+def _find_dimension(lines: Iterable[tuple[int, bytes]], path: str | os.PathLike[str]) -> int:
     """Return the smallest count of numbers that end one of the first lines: a word may itself end in numbers."""
     found: list[int] = []
-    for number, line in byte_lines(path, MAX_TEXT):
+    for number, line in lines:
         fields = line.rstrip(b" ").split(b" ")
         if number == 1 and _HEADER.fullmatch(line.rstrip(b" ")):
             continue
@@ -204,8 +246,6 @@ def _find_dimension(path: str | os.PathLike[str]) -> int:
         if not count:
             raise FileFormatError(f"{path}, line {number}: must end with numbers, ends with {_shown(fields[-1])}")
         found.append(count)
-        if len(found) == LOOKED_AT:
-            break
     if not found:
         raise FileFormatError(f"{path}: holds no vector; a line must hold a word and its numbers")
     return min(found)

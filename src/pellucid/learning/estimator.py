@@ -7,7 +7,7 @@ refused in its words, as an error of ours.
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,6 +31,7 @@ __all__ = [
     "numbers",
     "numeric",
     "refused_in_our_words",
+    "restorer",
     "same_length",
     "unchanged_by_errors",
     "validated",
@@ -114,19 +115,29 @@ def check_seed(random_state: Any) -> np.random.RandomState:
 # -- data ----------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def unchanged_by_errors(estimator: Any) -> Iterator[None]:
-    """Leave the estimator with the attributes, and the random state, that it has now if the block raises."""
+def restorer(estimator: Any) -> Callable[[], None]:
+    """Return what gives the estimator the attributes, and the random state, that it has now."""
     before = dict(estimator.__dict__)
     generator = estimator.random_state if isinstance(estimator.random_state, np.random.RandomState) else None
     state: Any = None if generator is None else generator.get_state()
-    try:
-        yield
-    except BaseException:
+
+    def restore() -> None:
         estimator.__dict__.clear()
         estimator.__dict__.update(before)
         if generator is not None:
             generator.set_state(state)
+
+    return restore
+
+
+@contextmanager
+def unchanged_by_errors(estimator: Any) -> Iterator[None]:
+    """Leave the estimator with the attributes, and the random state, that it has now if the block raises."""
+    restore = restorer(estimator)
+    try:
+        yield
+    except BaseException:
+        restore()
         raise
 
 
@@ -177,26 +188,29 @@ def validated(estimator: Any, X: Any, dtype: Any, *, reset: bool) -> np.ndarray:
     return converted(numeric(estimator, X, reset=reset), dtype)
 
 
-def class_labels(y: Any, n_samples: int) -> np.ndarray:
-    """Return y as one label a sample (n,), bool, whole numbers or strings; raise InvalidDataError if it is not."""
+def class_labels(y: Any, n_samples: int, names: tuple[str, str] = ("X", "y")) -> np.ndarray:
+    """Return y as one label a sample (n,), bool, whole numbers or strings; raise InvalidDataError if it is not.
+
+    ``names`` are those of the samples and of the labels in what an error says.
+    """
     if not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iubU"):
-        _name_missing_labels(y)
+        _name_missing_labels(y, names[1])
         with refused_in_our_words():
             check_classification_targets(y)
             y = column_or_1d(y, warn=True)
-    return same_length(y, n_samples)
+    return same_length(y, n_samples, names)
 
 
-def _name_missing_labels(y: Any) -> None:
+def _name_missing_labels(y: Any, name: str) -> None:
     """Raise InvalidDataError naming the first label that is None or NaN."""
     with refused_in_our_words():
         labels = np.asarray(y)
     if labels.dtype.kind == "f":
-        finite("y", labels)
+        finite(name, labels)
     elif labels.dtype.kind == "O" and labels.ndim == 1:
         for row, label in enumerate(labels.tolist()):
             if label is None or (isinstance(label, float) and math.isnan(label)):
-                raise InvalidDataError(f"y contains {label} at row {row}; remove samples without a label")
+                raise InvalidDataError(f"{name} contains {label} at row {row}; remove samples without a label")
 
 
 def numbers(name: str, values: Any, dtype: Any) -> np.ndarray:
@@ -268,10 +282,12 @@ def finite_outputs(outputs: np.ndarray, X: np.ndarray) -> np.ndarray:
     )
 
 
-def same_length(y: np.ndarray, n_samples: int) -> np.ndarray:
+def same_length(y: np.ndarray, n_samples: int, names: tuple[str, str] = ("X", "y")) -> np.ndarray:
     """Return y, or raise InvalidDataError unless it has one row a sample."""
     if len(y) != n_samples:
+        X, own = names
         raise InvalidDataError(
-            f"X and y have inconsistent numbers of samples: X has {n_samples}, y has {len(y)}; give one target a sample"
+            f"{X} and {own} have inconsistent numbers of samples: {X} has {n_samples}, {own} has {len(y)}; "
+            "give one target a sample"
         )
     return y

@@ -6,10 +6,9 @@ Problem, and the one loop (``learning/loop.py``) runs. ``fit`` drains the same r
 
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from copy import deepcopy
 from itertools import pairwise
-from os import PathLike
 from types import MappingProxyType
 from typing import Any, Self
 from zlib import crc32
@@ -55,7 +54,7 @@ from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.checkpoint import Checkpoint, agree, fingerprint
 from pellucid.scaling.engine import DEVICES, PRECISIONS, Torch, check_compiler, device_for
 from pellucid.scaling.modules import module_of, read_weights
-from pellucid.scaling.processes import ALONE, join
+from pellucid.scaling.processes import ALONE, Processes, join
 
 __all__ = ["ClassFactors", "StackEstimator", "each_of"]
 
@@ -320,8 +319,10 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         epochs: int, granularity: str, partial: bool = False, classes: Any = None, checkpoint: Any = None,
     ) -> Generator[float]:  # fmt: skip
         """Train; yield the learning rate after each advance. The estimator is whole after every yield."""
-        with unchanged_by_errors(self):
-            problem, recipe, watch, data, asked = self._prepare(X, y, sample_weight, validation, partial, classes)
+        together = join() if self._needs_torch() else ALONE
+        with together.preparing(), unchanged_by_errors(self):
+            prepared = self._prepare(X, y, sample_weight, validation, partial, classes, together)
+            problem, recipe, watch, data, asked = prepared
             first, seen, keep = self._taken_up(checkpoint, data, asked, recipe)
         self.n_threads_ = self._engine.threads = self._threads(recipe.batch_size)
         training, self.interrupted_ = self._training, False
@@ -337,8 +338,9 @@ class StackEstimator(CallbackSupport, BaseEstimator):
             "y": y,
             "metadata": None if sample_weight is None else {"sample_weight": sample_weight},
         }
+        company = self._engine.training(self.stack_) if isinstance(self._engine, Torch) else nullcontext()
         try:
-            with told(self, shown, epochs, self._fitted_attributes) as listeners:
+            with company, told(self, shown, epochs, self._fitted_attributes) as listeners:
                 for _ in advances:
                     if granularity == "epoch" and training.batch:  # nobody looks within an epoch
                         keep(False)
@@ -350,7 +352,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
                     if any(stop):
                         training.finished = True
                         break
-            keep(True)
+                keep(True)
         except KeyboardInterrupt:
             training.interrupted()
             self.interrupted_ = True
@@ -379,8 +381,9 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         )
 
     def _prepare(
-        self, X: Any, y: Any, sample_weight: Any, given: tuple[Any, Any], partial: bool, classes: Any
-    ) -> tuple[Problem, Recipe, Validation | None, list[np.ndarray | None], Stack]:
+        self, X: Any, y: Any, sample_weight: Any, given: tuple[Any, Any], partial: bool, classes: Any,
+        together: Processes,
+    ) -> tuple[Problem, Recipe, Validation | None, list[np.ndarray | None], Stack]:  # fmt: skip
         """Check everything that was given; build the network, or see that the one that is there can go on.
 
         Returns what to learn, how, how to validate, all arrays of data that decide what will be learned, and the
@@ -391,12 +394,10 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         fresh = not (known and (partial or self.warm_start))
         X = self._rows_of(X, reset=not (known and partial))
         self._dtype = self._choose_dtype(X) if fresh else self.stack_.dtype
-        together = ALONE
         if self.engine == "torch":
             device = device_for(self.device, self._dtype)  # refused now where torch or the device is not there
             if self.compile:
                 check_compiler(device)
-            together = join()
         X, y, weights = self._data(converted(X, self._dtype), y, sample_weight)
         Y = self._targets(y, fresh=fresh, classes=classes)
         class_factors = self._class_factors(y, weights)
@@ -421,6 +422,11 @@ class StackEstimator(CallbackSupport, BaseEstimator):
         self._begin(asked, recipe, fresh, seed)
         watch = None if parts is None else self._validation(recipe, parts, stopping)
         return problem, recipe, watch, data, asked
+
+    def _needs_torch(self) -> bool:
+        """Whether torch is to train, or has trained what goes on."""
+        asked = isinstance(self.engine, str) and self.engine == "torch"
+        return asked or getattr(self, "engine_", None) == "torch"
 
     def _engine_named(self, name: str, stack: Stack) -> engines.Engine:
         if name == "torch":
@@ -463,15 +469,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
     def _checkpoint(self, checkpoint: Any) -> Checkpoint:
         if self.solver == "lbfgs":
             raise InvalidArgumentError("checkpoint is for solvers that learn in batches, got solver='lbfgs'")
-        if self.random_state is None:
-            raise InvalidArgumentError(
-                "checkpoint needs a random_state, with which the same training begins again; got random_state=None"
-            )
-        if isinstance(checkpoint, Checkpoint):
-            return checkpoint
-        if not isinstance(checkpoint, str | PathLike):
-            raise InvalidArgumentError(f"checkpoint must be the path of a folder or a Checkpoint, got {checkpoint!r}")
-        return Checkpoint(checkpoint)
+        return Checkpoint.given(checkpoint, self.random_state)
 
     def _identity(self, data: list[np.ndarray | None]) -> dict[str, Any]:
         """Return what must be the same for a training to be the same."""

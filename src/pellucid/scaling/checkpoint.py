@@ -22,7 +22,7 @@ from pellucid.saving.entries import decode, encode, parse
 from pellucid.saving.file import read_bytes, write_file
 from pellucid.scaling.processes import ALONE, Processes
 
-__all__ = ["Checkpoint", "agree", "fingerprint"]
+__all__ = ["Checkpoint", "State", "agree", "fingerprint"]
 
 NAME = "checkpoint.pellucid"
 FORMAT = 1
@@ -38,15 +38,30 @@ class Checkpoint:
         self._identity: dict[str, Any] = {}
         self._together, self._written = ALONE, time.monotonic()
 
+    @classmethod
+    def given(cls, checkpoint: Any, random_state: Any) -> "Checkpoint":
+        """Return the Checkpoint, or that in the folder, with which ``fit`` was called.
+
+        Raises InvalidArgumentError where it is neither, and where no seed is given with which a training begins again.
+        """
+        if random_state is None:
+            raise InvalidArgumentError(
+                "checkpoint needs a random_state, with which the same training begins again; got random_state=None"
+            )
+        if isinstance(checkpoint, cls):
+            return checkpoint
+        if not isinstance(checkpoint, str | os.PathLike):
+            raise InvalidArgumentError(f"checkpoint must be the path of a folder or a Checkpoint, got {checkpoint!r}")
+        return cls(checkpoint)
+
     def resume(self, identity: Mapping[str, Any], together: Processes = ALONE) -> State | None:
         """Return the state that is kept for the run of this identity, or None where there is none yet.
 
         Raises InvalidArgumentError where what is kept is of another run, and ModelFileError where it is damaged.
         """
         self._together, self._written = together, time.monotonic()
-        self._identity = {"processes": together.size} | {
-            name: encode(value, name) for name, value in sorted(identity.items())
-        }
+        names = sorted(identity, key=lambda name: (name != "class", name))  # whose it is comes before how it is set
+        self._identity = {"processes": together.size} | {name: encode(identity[name], name) for name in names}
         agree(identity, together)
         content = None
         if together.rank == 0:

@@ -10,14 +10,16 @@ weights, slopes, losses and the optimizer's memory stay in float32. With ``compi
 code of its own before it begins.
 """
 
+import os
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pellucid.errors import InvalidArgumentError
+from pellucid.errors import InvalidArgumentError, PellucidWarning
 from pellucid.learning.engine import (
     BATCH_LOSS,
     CONVERGED,
@@ -40,7 +42,7 @@ from pellucid.scaling import import_torch
 from pellucid.scaling.loop import learn
 from pellucid.scaling.losses import rows as loss_rows
 from pellucid.scaling.modules import module_of, running, with_norms_of_one_value
-from pellucid.scaling.processes import Processes, join, launched
+from pellucid.scaling.processes import Line, Processes, join, launched
 
 __all__ = ["DEVICES", "PRECISIONS", "Torch", "check_compiler", "device_for"]
 
@@ -58,21 +60,42 @@ SLOTS = {
 def device_for(name: str, dtype: np.dtype[Any]) -> Any:
     """Return the torch.device of that name: ``auto`` is the accelerator where there is one that knows the dtype.
 
+    Each process of a machine has a GPU to itself; where there are fewer, ``auto`` is the processor for all of them.
     Raises InvalidArgumentError where the device is not there.
     """
     torch = import_torch()
     knows = dtype != np.float64  # of MPS, which has no float64
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available() and knows, "cpu": True}
+    gpus, wanted = torch.cuda.device_count() if torch.cuda.is_available() else 0, _processes_here()
+    there = {"cuda": gpus >= wanted, "mps": torch.backends.mps.is_available() and knows, "cpu": True}
     if name == "auto":
         name = next(device for device, available in there.items() if available)
+        if gpus and name == "cpu":
+            warnings.warn(f"{_too_few(gpus, wanted)}, so device='auto' is the processor", PellucidWarning, stacklevel=2)
     if not there[name]:
-        reason = "no float64" if name == "mps" and torch.backends.mps.is_available() else "no such device"
+        reason = "no such device"
+        if name == "mps" and torch.backends.mps.is_available():
+            reason = "no float64"
+        elif name == "cuda" and gpus:
+            reason = f"{_too_few(gpus, wanted)}; give torchrun --nproc-per-node {gpus}"
         raise InvalidArgumentError(f"device={name!r} cannot be used here ({reason}); use device='auto' or 'cpu'")
     if name == "cuda":
-        import os
-
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) if launched().size > 1 else 0)
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]) if wanted > 1 else 0)
     return torch.device(name)
+
+
+def _processes_here() -> int:
+    """Return how many processes of this training are on this machine."""
+    here = launched()
+    if here.size == 1:
+        return 1
+    try:
+        return max(int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["LOCAL_RANK"]) + 1)
+    except (KeyError, ValueError):
+        return 1
+
+
+def _too_few(gpus: int, wanted: int) -> str:
+    return f"{wanted} processes of this machine need a GPU each, and it has {gpus}"
 
 
 def check_compiler(device: Any) -> None:
@@ -112,7 +135,7 @@ class Torch:
         with bound.at_work():
             for value, weight, _ in learn(
                 bound.weights, bound.optimizer, bound.batches(orders, start, rates), bound.loss,
-                adjust=bound.hand_over, together=bound.together,
+                adjust=bound.hand_over, together=bound.together, running=bound.running,
             ):  # fmt: skip
                 values.append((value, weight, bound.penalty))
                 done += 1
@@ -131,12 +154,21 @@ class Torch:
                     return done, CONVERGED
         return done, RUNNING
 
+    def training(self, stack: Stack) -> AbstractContextManager[None]:
+        """Return the block within which all processes train this stack: see ``Processes.training``."""
+        together = join()
+        if together.size == 1:
+            return nullcontext()
+        own = stack.parameters
+        dtype = import_torch().from_numpy(own.vector[:0]).dtype
+        return together.training(Line(own.whole.size, len(own.shapes), dtype, device_for(self.device, stack.dtype)))
+
     def loss_and_gradient(self, stack: Stack, recipe: Recipe, problem: Problem) -> float:
         """See ``Engine.loss_and_gradient``."""
         bound = self._bind(stack, recipe, problem, self._nothing, training=False)
         with bound.at_work():
             (everything,) = bound.batches(np.arange(problem.size)[None], 0, np.zeros(1), whole=True)
-            value, _ = bound.together.backward(bound.weights, bound.loss, everything)
+            value, _ = bound.together.backward(bound.weights, bound.loss, everything, running=bound.running)
             bound.hand_over()
             bound.give_back()
         return float(value) + float(bound.penalty)
@@ -242,10 +274,6 @@ class _Bound:
     def give_back(self) -> None:
         """Bring weights, optimizer memory and the last slopes to the stack, if they are elsewhere."""
         torch = import_torch()
-        if self.together.size > 1:  # each process has seen other samples: their mean is what all remember
-            for buffer in self.running:
-                torch.distributed.all_reduce(buffer)
-                buffer.div_(self.together.size)
         for line, slope in zip(self.lines, _laid_out(self.stack, self.stack.parameters.gradient), strict=True):
             torch.from_numpy(slope).copy_(line.grad)
         if self.device.type != "cpu":

@@ -5,8 +5,13 @@ losses L_r, means over the n_r samples of process r (its *rank*)::
 
     ∂C/∂θ = Σ_r n_r ∂L_r/∂θ / Σ_r n_r
 
-which is the slope over the joined batch, however unequal the shares. It is one sum over one line of numbers, in
-which each process also says whether it goes on: who fails or runs out of batches is known to all at once.
+which is the slope over the joined batch, however unequal the shares. What batch normalisation remembers is their
+mean, weighted likewise. It is one sum over one line of numbers, in which each process also says whether it goes on:
+who fails or runs out of batches is known to all at once.
+
+All that processes say to each other stands within two blocks: ``preparing``, where they compare what they are about
+to do, and ``training``, where every message is such a line. So whoever leaves a block, by whatever error, can tell
+the others in the very message that they wait for.
 """
 
 import atexit
@@ -16,22 +21,39 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pellucid.errors import PellucidWarning, ProcessError
 from pellucid.scaling import import_torch
 
-__all__ = ["ALONE", "Processes", "join", "launched", "leave_with_parent"]
+__all__ = ["ALONE", "Line", "Processes", "join", "launched", "leave_with_parent"]
 
-GOING, LEFT, FAILED = 0.0, 1.0, 2.0
+GOING, BEGINNING, LEFT, FAILED = 0.0, 1.0, 2.0, 3.0  # who begins anew is ahead of those that still go on
 # Processes import and read at different speeds; who is silent for longer is lost.
 PATIENCE = timedelta(minutes=10)
 LOOK_EVERY = 0.5  # seconds
+
+
+@dataclass(frozen=True)
+class Line:
+    """What processes add up at every update: how many numbers, of how many weights, their dtype and device."""
+
+    numbers: int
+    weights: int
+    dtype: Any
+    device: Any
+
+    @classmethod
+    def of(cls, weights: list[Any], running: Iterable[Any] = ()) -> "Line":
+        """Return the line of these torch tensors: weights, and what batch normalisation remembers."""
+        every = [*weights, *running]
+        return cls(sum(one.numel() for one in every), len(weights), weights[0].dtype, weights[0].device)
 
 
 @dataclass(frozen=True)
@@ -45,34 +67,84 @@ class Processes:
         """Return this process's part of a batch: every ``size``-th sample."""
         return batch if self.size == 1 else batch[self.rank :: self.size]
 
-    def backward(self, weights: list[Any], loss: Callable[[Any], tuple[Any, float]], batch: Any) -> tuple[Any, float]:
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Within the block the processes compare what they are about to do; who leaves it by an error tells the others.
+
+        Raises ProcessError where another has failed.
+        """
+        if self.size == 1:
+            yield
+            return
+        try:
+            yield
+        except ProcessError:
+            raise
+        except BaseException:
+            with suppress(ProcessError):  # what failed here is what matters
+                self._in_step(FAILED)
+            raise
+        self._in_step(GOING)
+
+    @contextmanager
+    def training(self, line: Line) -> Iterator[None]:
+        """Within the block the processes train together; who leaves it, by an error or early, tells the others.
+
+        Raises ProcessError where another has left before.
+        """
+        if self.size == 1:
+            yield
+            return
+        try:
+            yield
+        except ProcessError:
+            raise
+        except GeneratorExit:  # whoever looks on has seen enough, perhaps in every process
+            self._leave(line, LEFT)
+            raise
+        except BaseException:
+            with suppress(ProcessError):
+                self._leave(line, FAILED)
+            raise
+        self._leave(line, LEFT)
+
+    def backward(
+        self, weights: list[Any], loss: Callable[[Any], tuple[Any, float]], batch: Any, *,
+        running: Iterable[Any] = (), begins: bool = False,
+    ) -> tuple[Any, float]:  # fmt: skip
         """Write the slopes of the joined batch into the weights' ``grad``; return its mean loss and its size.
 
-        ``loss`` gives the mean loss of a part and its size. Raises ProcessError where another process has stopped.
+        ``loss`` gives the mean loss of a part and its size; ``running`` is what the module's batch normalisations
+        remember; ``begins`` says that the batch is the first of many. Raises ProcessError where another process has
+        stopped.
         """
         if self.size == 1:
             value, size = loss(batch)
             value.backward()
             return value.detach(), size
-        part = self.share(batch)
+        part, running = self.share(batch), list(running)
+        state = BEGINNING if begins else GOING
         if not len(part):  # fewer samples than processes
-            return self._joined(weights, 0.0, 0.0, GOING)
+            return self._joined(weights, running, 0.0, 0.0, state)
         value, size = loss(part)
         value.backward()
-        return self._joined(weights, value.detach(), size, GOING)
+        return self._joined(weights, running, value.detach(), size, state)
 
-    def leave(self, weights: list[Any], *, failed: bool = False) -> None:
-        """Tell the others that this process takes no further batch; raise ProcessError if one of them goes on."""
-        if self.size == 1:
+    def _leave(self, line: Line, state: float) -> None:
+        """Say in a line of nothing that this process takes no further batch."""
+        torch = import_torch()
+        if not torch.distributed.is_initialized():  # at the end of Python, when all have parted
             return
-        if failed:
-            with suppress(ProcessError, RuntimeError):  # what failed here is what matters
-                self._joined(weights, 0.0, 0.0, FAILED)
-        else:
-            self._joined(weights, 0.0, 0.0, LEFT)
+        numbers = torch.zeros(line.numbers + 2 + self.size + line.weights, dtype=line.dtype, device=line.device)
+        states = numbers[line.numbers + 2 :][: self.size]
+        states[self.rank] = state
+        self._sum(numbers)
+        self._look(states.tolist(), state)
 
-    def _joined(self, weights: list[Any], value: Any, size: float, state: float) -> tuple[Any, float]:
-        """Add up slopes, losses and sizes; know who has stopped."""
+    def _joined(
+        self, weights: list[Any], running: list[Any], value: Any, size: float, state: float
+    ) -> tuple[Any, float]:
+        """Add up slopes, running statistics, losses and sizes; know who has stopped."""
         torch = import_torch()
         flags = torch.zeros(self.size + len(weights), dtype=weights[0].dtype)
         flags[self.rank] = state
@@ -81,15 +153,11 @@ class Processes:
             flags[number] = float(weight.grad is not None)  # a slope that nobody has stays away, as it does alone
             grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
             parts.append(_in_memory_order(weight, grad).reshape(-1) * size)
+        parts += [buffer.reshape(-1).to(flags.dtype) * size for buffer in running]
         sums = torch.as_tensor([size], dtype=flags.dtype)
         total = torch.as_tensor(value * size, dtype=flags.dtype, device=weights[0].device).reshape(1)
         line = torch.cat([*parts, total, sums.to(total.device), flags.to(total.device)]).detach()
-        try:
-            torch.distributed.all_reduce(line)
-        except RuntimeError as error:
-            raise ProcessError(
-                f"rank {self.rank}: another of the {self.size} processes has gone; see what it said, and start again"
-            ) from error
+        self._sum(line)
         known = line[-len(flags) - 1 :].tolist()
         self._look(known[1 : self.size + 1], state)
         count = known[0]
@@ -98,37 +166,68 @@ class Processes:
             slope = line[start : start + weight.numel()].mul_(scale).view(_in_memory_order(weight, weight).shape)
             weight.grad = _in_memory_order(weight, slope, back=True) if present else None
             start += weight.numel()
+        for buffer in running:
+            if count:
+                buffer.copy_(line[start : start + buffer.numel()].mul_(scale).view(buffer.shape))
+            start += buffer.numel()
         return line[start] * scale, count
+
+    def _sum(self, numbers: Any) -> None:
+        """Add up a tensor over all processes, in place."""
+        with self._reached():
+            import_torch().distributed.all_reduce(numbers)
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Raise ProcessError where torch finds no one at the other end."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise ProcessError(
+                f"rank {self.rank}: another of the {self.size} processes has gone; see what it said, and start again"
+            ) from error
 
     def _look(self, states: list[float], own: float) -> None:
         """Raise ProcessError, naming who has stopped, unless all go on or all leave."""
         if own == FAILED or len(set(states)) == 1:
             return
-        if own == LEFT and FAILED not in states:
-            others = [rank for rank, state in enumerate(states) if state == GOING]
+        if FAILED in states:
+            raise ProcessError(f"rank {states.index(FAILED)} has failed: all {self.size} processes stop")
+        least, most = max(states), min(states)
+        ahead = states.index(most)
+        if own == least:
             raise ProcessError(
-                f"rank {self.rank} has fewer batches than rank {others[0]}; give every process as many, or all the data"
+                f"rank {self.rank} has fewer batches than rank {ahead}; give every process as many, or all the data"
             )
-        rank = next(rank for rank, state in enumerate(states) if state in (FAILED, LEFT) and rank != self.rank)
-        what = "has failed" if states[rank] == FAILED else f"has fewer batches than rank {self.rank}"
-        raise ProcessError(f"rank {rank} {what}: all {self.size} processes stop")
+        raise ProcessError(
+            f"rank {states.index(least)} has fewer batches than rank {self.rank}: all {self.size} processes stop"
+        )
+
+    def _in_step(self, state: float, number: int = 0) -> int:
+        """Add up a number over all processes while they prepare; raise ProcessError where one has failed."""
+        torch = import_torch()
+        told = torch.zeros(1 + self.size, dtype=torch.int64)
+        told[0], told[1 + self.rank] = number, int(state)
+        self._sum(told)
+        self._look([float(one) for one in told[1:]], state)
+        return int(told[0])
 
     def told_by(self, rank: int, content: bytes | None) -> bytes | None:
-        """Return what the process of that rank gives, on every process."""
+        """Return what the process of that rank gives, on every process; to be called within ``preparing``."""
         if self.size == 1:
             return content
         torch = import_torch()
-        length = torch.tensor([-1 if content is None else len(content)])
-        torch.distributed.broadcast(length, rank)
-        if int(length) < 0:
+        mine = content if self.rank == rank else None
+        length = self._in_step(GOING, 0 if mine is None else len(mine) + 1)
+        if not length:
             return None
-        own = bytearray(content or b"") if self.rank == rank else bytearray(int(length))
-        data = torch.frombuffer(own + b"\0", dtype=torch.uint8)  # torch makes no tensor of nothing
-        torch.distributed.broadcast(data, rank)
+        data = torch.frombuffer(bytearray(length) if mine is None else bytearray(mine + b"\0"), dtype=torch.uint8)
+        with self._reached():
+            torch.distributed.broadcast(data, rank)
         return bytes(data[:-1].numpy().tobytes())
 
     def told_by_all(self, text: str) -> list[str]:
-        """Return what each process says, by rank."""
+        """Return what each process says, by rank; to be called within ``preparing``."""
         if self.size == 1:
             return [text]
         return [(self.told_by(rank, text.encode()) or b"").decode() for rank in range(self.size)]
@@ -224,13 +323,20 @@ def _warn_of_open_port(port: str) -> None:
         )
 
 
+# Who started this process, as it was when Pellucid was imported: with the first fit it may be gone already.
+_BORN = os.getpid(), os.getppid()
+
+
 @cache
 def leave_with_parent() -> None:
     """From now on end this process when the one that started it is gone: nobody would restart or stop it."""
-    parent = os.getppid()
+    own, parent = _BORN
+    if own != os.getpid():  # a process that was forked since
+        parent = os.getppid()
+    gone = "TORCHELASTIC_RUN_ID" in os.environ and _is_adopted(parent)
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent and not gone:
             time.sleep(LOOK_EVERY)
         with suppress(OSError, ValueError):
             print("pellucid: torchrun is gone, so this process ends too", file=sys.stderr, flush=True)
@@ -238,3 +344,20 @@ def leave_with_parent() -> None:
 
     if os.name == "posix":
         threading.Thread(target=watch, name="pellucid-watch", daemon=True).start()
+
+
+def _is_adopted(parent: int) -> bool:
+    """Whether that parent of a process of torchrun's only took it over, as ``init`` does when torchrun has died.
+
+    torchrun gives its processes a session of their own, and is Python; a script between the two is of their session.
+    """
+    if os.name != "posix" or parent <= 0:  # 0: of another container
+        return False
+    try:
+        if os.getsid(parent) == os.getsid(0):
+            return False
+        return "python" not in Path(f"/proc/{parent}/exe").readlink().name
+    except PermissionError:  # of another user, as torchrun is not
+        return True
+    except OSError:  # it has just ended, or this system tells nothing of it
+        return parent == 1

@@ -78,6 +78,20 @@ def test_a_wider_beam_is_better_in_the_mean():
     assert totals[1] < totals[3] <= totals[100]
 
 
+def test_the_work_grows_with_the_words_not_with_their_square(monkeypatch):
+    torch.manual_seed(0)
+    cell, leaves, plain = Cell(4, 3, predict=True), torch.randn(7, 8), torch.cat
+    copied = []
+    monkeypatch.setattr(torch, "cat", lambda parts, *more: copied.append(sum(map(len, parts))) or plain(parts, *more))
+    totals = []
+    for n in (200, 400, 800):
+        copied.clear()
+        (steps,) = beam_parse(cell, leaves, [np.arange(n) % 7], 3)
+        assert len(steps) == 2 * n - 1
+        totals.append(sum(copied))
+    assert totals[2] - totals[1] < 2.5 * (totals[1] - totals[0])
+
+
 def test_a_cell_that_predicts_nothing_is_refused():
     with pytest.raises(InvalidArgumentError, match="predict=True"):
         beam_parse(Cell(4, 3), torch.zeros(7, 8), [np.array([0])], 2)

@@ -21,6 +21,8 @@ from pellucid.networks.spinn.model import ENCODERS  # noqa: E402
 from pellucid.saving.file import read_file  # noqa: E402
 from pellucid.spinn import SPINNClassifier, Tree  # noqa: E402
 
+A, B = Tree.parse("( a b )"), Tree.parse("( c d )")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
@@ -104,6 +106,18 @@ def test_what_knows_no_tree_learns_from_text_alone(english):
 def test_blank_text_is_named_by_its_row(parser):
     with pytest.raises(InvalidDataError, match="row 1 is blank"):
         parser.predict([("a", "b"), ("a", "  ")])
+
+
+def test_a_table_is_not_read_by_the_names_of_its_columns(parser):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"first": ["a dog runs"], "second": ["a dog moves"]})
+    for given in (table, {"first": ["a dog runs"], "second": ["a dog moves"]}):
+        with pytest.raises(
+            InvalidDataError, match=rf"got {type(given).__name__}; give one column as a list, or two as"
+        ):
+            parser.encode(given)
+    assert parser.encode(table["first"]).shape == (1, 12)
+    assert parser.encode(list(zip(table["first"], table["second"], strict=True))).shape == (1, 2, 12)
 
 
 def test_a_wider_beam_is_used_by_predict_and_parse(parser, english, monkeypatch):
@@ -268,6 +282,45 @@ def test_options_learn_by_the_seed_alone(settings, english):
     assert one.loss_curve_[-1] < one.loss_curve_[0]
 
 
+def test_fitting_leaves_the_generators_of_the_caller_as_they_were(english, monkeypatch):
+    seeded = []
+    for accelerator in (torch.cuda, torch.mps, torch.xpu):  # what torch.manual_seed would seed beside the processor's
+        for name in ("manual_seed", "manual_seed_all"):
+            if hasattr(accelerator, name):
+                monkeypatch.setattr(accelerator, name, seeded.append)
+    torch.manual_seed(5)
+    before, done = torch.get_rng_state(), list(seeded)
+    small(dropout=0.2, word_dropout=0.1, max_iter=1).fit(english["train"], labels(english["train"]))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert seeded == done
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_an_accelerator_dropout_follows_from_the_seed_and_its_generator_stays(english):
+    train, y = english["train"], labels(english["train"])
+    curves = []
+    for seed in range(2):
+        torch.cuda.manual_seed(seed)
+        before = torch.cuda.get_rng_state()
+        curves.append(small(dropout=0.3, word_dropout=0.1, max_iter=2, device="cuda").fit(train, y).loss_curve_)
+        assert torch.equal(torch.cuda.get_rng_state(), before)
+    assert curves[0] == pytest.approx(curves[1], rel=1e-4)
+    assert curves[0] != pytest.approx(small(max_iter=2, device="cuda").fit(train, y).loss_curve_, rel=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_model_moves_to_an_accelerator_and_back_and_goes_on(english):
+    train, y, test = english["train"], labels(english["train"]), english["test"]
+    settings = {"learning_rate": "constant", "averaging": 0.9, "warm_start": True, "max_iter": 1}
+    here, there = (small(**settings).fit(train, y) for _ in range(2))
+    there.set_params(device="auto").fit(train, y)
+    here.fit(train, y)
+    assert there.model_.device.type == "cuda"
+    assert np.allclose(there.predict_proba(test), here.predict_proba(test), atol=1e-3)
+    there.to("cpu").set_params(device="cpu").fit(train, y)
+    assert np.allclose(there.predict_proba(test), here.fit(train, y).predict_proba(test), atol=1e-3)
+
+
 def test_the_rate_falls_after_so_many_updates(english):
     train = list(english["train"])[:160]  # ten batches of 16
     model = small(learning_rate="step", step_size=4, step_factor=0.5, learning_rate_init=0.01, max_iter=2)
@@ -294,16 +347,44 @@ def test_pretrained_vectors_stand_in_the_table_and_stay(english, tmp_path):
     assert table[frozen.vocabulary_["dog"]].tolist() == [1, 2, 3]
     assert table[0].tolist() == [0, 0, 0]
     assert "unseen" not in frozen.vocabulary_
+    has_none = [number for word, number in frozen.vocabulary_._places.items() if word not in ("dog", "cat")]
+    assert len(has_none) > 5
+    assert not table[has_none].any()  # as unknown words: they cannot learn
     moving = small(vectors=path, freeze_vectors=False).fit(train, labels(train))
-    assert moving.model_.embedding.weight.detach().numpy()[moving.vocabulary_["dog"]].tolist() != [1, 2, 3]
-    own = Vectors(("unseen",), np.array([[7, 8, 9]], np.float32), False, 0, 0)
+    moved = moving.model_.embedding.weight.detach().numpy()
+    assert moved[moving.vocabulary_["dog"]].tolist() != [1, 2, 3]
+    assert moved[1:].any(1).all()
+    own = Vectors(("unseen", "dog"), np.array([[7, 8, 9], [1, 2, 3]], np.float32), False, 0, 0)
     assert "unseen" in small(vectors=own).fit(train, labels(train)).vocabulary_
+
+
+def test_vectors_of_other_words_are_refused(english, tmp_path):
+    path = tmp_path / "glove.txt"
+    path.write_text("Dog 1 2 3\nChien 4 5 6\n", encoding="utf-8")
+    train, y = english["train"], labels(english["train"])
+    with pytest.raises(InvalidDataError, match=r"got none of its \d+; .* written alike \(lowercase=False\)"):
+        small(vectors=path).fit(train, y)
+    small(vectors=path, lowercase=True, max_iter=1).fit(train, y)
+
+
+def test_in_small_letters_vectors_of_both_ways_of_writing_are_one():
+    trees = [Tree.parse("( The Dog )"), Tree.parse("( a dog )")]
+    own = Vectors(("The", "the", "DOG"), np.array([[1, 2], [3, 4], [5, 6]], np.float32), False, 0, 0)
+    model = small(vectors=own, lowercase=True, max_iter=1).fit(trees, ["x", "y"])
+    table = model.model_.embedding.weight.detach().numpy()
+    assert table[model.vocabulary_["the"]].tolist() == table[model.vocabulary_["The"]].tolist() == [1, 2]
+    assert table[model.vocabulary_["Dog"]].tolist() == [5, 6]
 
 
 def test_words_seen_too_rarely_are_unknown(english):
     trees = [Tree.parse("( a b )"), Tree.parse("( a c )")] * 4 + [Tree.parse("( a d )")]
     model = small(min_count=2).fit(trees, ["x", "y"] * 4 + ["x"])
     assert model.vocabulary_.words == ("<unk>", "a", "b", "c")
+    own = Vectors(("d",), np.array([[7, 8]], np.float32), False, 0, 0)
+    assert "d" in small(min_count=2, vectors=own).fit(trees, ["x", "y"] * 4 + ["x"]).vocabulary_
+    pairs = [(A, B), (A, B), (Tree.parse("x"), B)]
+    assert "x" not in small(min_count=2).fit(pairs, ["x", "y", "x"]).vocabulary_
+    assert "x" in small(min_count=2, mirror={"x": "x"}).fit(pairs, ["x", "y", "x"]).vocabulary_
 
 
 def test_mirrored_pairs_and_pairs_of_a_sentence_with_itself_are_added():
@@ -313,6 +394,20 @@ def test_mirrored_pairs_and_pairs_of_a_sentence_with_itself_are_added():
     words = [tuple("".join(part.words) for part in parts) for parts in more]
     assert words[3:] == [("cd", "ab"), ("ab", "cd"), ("ab", "ab"), ("cd", "cd")]
     assert told.tolist() == ["<", "=", "n", ">", "=", "=", "="]
+
+
+def test_a_mirrored_label_may_be_longer_than_all_that_are_given():
+    pair = (Tree.parse("( a b )"), Tree.parse("( c d )"))
+    found = examples([pair, pair], needs_trees=True)
+    assert both_ways(found, np.array(["en", "no"]), {"en": "entailed"}, None)[1].tolist() == ["en", "no", "entailed"]
+    model = small(mirror={"en": "entailed"}, max_iter=1).fit([pair, pair], ["en", "no"])
+    assert model.classes_.tolist() == ["en", "entailed", "no"]
+
+
+def test_a_mirrored_label_that_part_of_a_fit_does_not_know_is_refused():
+    model = small(mirror={"x": "y", "y": "x"}).partial_fit([(A, B)] * 2, ["x", "y"], classes=["x", "y"])
+    with pytest.raises(InvalidArgumentError, match="mirror must be of labels among"):
+        model.set_params(mirror={"z": "x"}).partial_fit([(A, B)] * 2, ["x", "y"])
 
 
 def test_mirroring_teaches_a_class_that_is_met_the_other_way_only(english):
@@ -345,9 +440,17 @@ def test_every_labelled_node_is_learned(encoder):
         ({"every_node": True}, [Tree.parse("(7 (1 a) (1 b))")] * 2, ["1", "0"], "labelled 7 at row 0"),
         ({"every_node": True, "encoder": "sum"}, [Tree.parse("(1 (1 a) (1 b))")] * 2, ["1", "0"], "encoder that reads"),
         ({"mirror": {"x": "x"}}, [Tree.parse("( a b )")] * 2, ["x", "y"], "for pairs of sentences"),
+        ({"mirror": {"z": "x"}}, [(A, B)] * 2, ["x", "y"], r"mirror must be of labels among \['x', 'y'\], got 'z'"),
+        ({"mirror": {1: 1}}, [(A, B)] * 2, ["1", "2"], "mirror must be of labels among .* got 1"),
         ({"identity": "z"}, [(Tree.parse("a"), Tree.parse("b"))] * 2, ["x", "y"], "identity must be one of"),
         ({"device": "nowhere"}, [Tree.parse("a")] * 2, ["x", "y"], "device must be one that torch has here"),
         ({"early_stopping": True}, [Tree.parse("a")] * 2, ["x", "y"], "0.1 cannot be held out of 2"),
+        ({"device": "meta"}, [Tree.parse("a")] * 2, ["x", "y"], "device must be .* got 'meta'"),
+        ({"batch_norm": True, "batch_size": 1}, [Tree.parse("a")] * 2, ["x", "y"], "needs a batch_size of 2 or more"),
+        ({"hidden": 10**7}, [Tree.parse("a")] * 2, ["x", "y"], "not enough memory for hidden=10000000, embedding=8"),
+        ({"mlp": 2**63 - 1}, [Tree.parse("a")] * 2, ["x", "y"], "not enough memory for .* mlp=9223372036854775807"),
+        ({"embedding": 2**62}, [Tree.parse("a")] * 2, ["x", "y"], "not enough memory for"),
+        ({"mlp_layers": 10**9}, [Tree.parse("a")] * 2, ["x", "y"], "mlp_layers must be .* <= 100, got 1000000000"),
     ],
 )  # fmt: skip
 def test_options_that_do_not_fit_are_refused_in_one_sentence(settings, X, y, message):
@@ -355,6 +458,31 @@ def test_options_that_do_not_fit_are_refused_in_one_sentence(settings, X, y, mes
     with pytest.raises((InvalidArgumentError, InvalidDataError), match=message):
         model.fit(X, y)
     assert not hasattr(model, "model_")
+
+
+def test_batch_normalisation_needs_two_examples():
+    model = small(batch_norm=True)
+    with pytest.raises(InvalidDataError, match="batch_norm=True needs two examples or more, got one"):
+        model.partial_fit([Tree.parse("( a b )")], ["x"], classes=["x", "y"])
+
+
+def test_an_error_that_is_not_about_memory_stays_what_it_is(monkeypatch):
+    from pellucid.networks.spinn import estimator
+
+    def broken(*given, **settings):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(estimator, "TreeClassifier", broken)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        small().fit([Tree.parse("a")] * 2, ["x", "y"])
+
+
+def test_the_device_may_be_found_by_itself(english):
+    train, y = list(english["train"])[:40], labels(english["train"])[:40]
+    model = small(device="auto", max_iter=1).fit(train, y)
+    assert model.model_.device.type == ("cuda" if torch.cuda.is_available() else model.model_.device.type)
+    if not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        assert same(model, small(max_iter=1).fit(train, y), english["test"])
 
 
 def test_no_batch_holds_a_single_row():
@@ -398,6 +526,76 @@ def test_partial_fit_asks_for_the_classes_and_refuses_others(english):
         model.set_params(hidden=13).partial_fit(train, y)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"lowercase": True}, {"min_count": 2}, {"embedding": 9}, {"freeze_vectors": False}, {"vectors": "glove.txt"}],
+)
+def test_going_on_with_other_words_is_refused(change, english, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "glove.txt").write_text("dog 1 2 3\n", encoding="utf-8")
+    train, y = list(english["train"])[:40], labels(english["train"])[:40]
+    model = small(max_iter=1, warm_start=True).fit(train, y)
+    save(model, tmp_path / "m")
+    ((name, value),) = change.items()
+    for one in (model, load(tmp_path / "m"), copy.deepcopy(model)):
+        for go_on in (one.set_params(**change).fit, one.partial_fit):
+            with pytest.raises(InvalidArgumentError, match=rf"built with {name}=.*, and now {name} is {value};"):
+                go_on(train, y)
+    model.set_params(warm_start=False).fit(train, y)
+
+
+def test_going_on_with_other_vectors_is_refused_and_with_the_same_it_is_not(english):
+    train, y = list(english["train"])[:40], labels(english["train"])[:40]
+    own, same_again = (Vectors(("dog",), np.array([[1, 2]], np.float32), False, 0, 0) for _ in range(2))
+    model = small(max_iter=1, warm_start=True, vectors=own).fit(train, y)
+    model.set_params(vectors=same_again).fit(train, y)
+    for word, number in (("cat", 2), ("dog", 3)):
+        other = Vectors((word,), np.array([[1, number]], np.float32), False, 0, 0)
+        with pytest.raises(
+            InvalidArgumentError, match=r"built with vectors=<1 vectors, .*, and now vectors is <1 vectors"
+        ):
+            copy.deepcopy(model).set_params(vectors=other).fit(train, y)
+
+
+@pytest.mark.parametrize("way", ["warm", "part"])
+def test_what_the_optimizer_does_follows_the_parameters_of_now(way, english):
+    train, y = list(english["train"])[:80], labels(english["train"])[:80]
+    begun = small(max_iter=1, warm_start=True, learning_rate="constant").fit(train, y)
+
+    def gone_on(**change):
+        model = copy.deepcopy(begun).set_params(**change)
+        return model.fit(train, y) if way == "warm" else model.partial_fit(train, y)
+
+    plain = gone_on()
+    decayed = gone_on(weight_decay=5.0)
+    assert float(decayed.model_.cell.W.detach().norm()) < float(plain.model_.cell.W.detach().norm()) - 0.1
+    assert isinstance(gone_on(solver="rmsprop")._optimizer, torch.optim.RMSprop)
+    averaged = gone_on(averaging=0.9)
+    assert not same(averaged, plain, english["test"])
+    averaged._show_average(False)
+    assert same(averaged, plain, english["test"])
+    averaged._show_average(True)
+    again = averaged.set_params(averaging=0.0).partial_fit(train, y)
+    assert again._average is None
+    assert same(again, plain.partial_fit(train, y), english["test"])
+
+
+def test_what_callbacks_copy_is_a_model_that_goes_on_by_itself(english):
+    train, y = english["train"], labels(english["train"])
+    model = small(averaging=0.9, learning_rate="constant", max_iter=3)
+    steps = model.steps(train, y)
+    next(steps)
+    copied = clone(model)
+    vars(copied).update(model._fitted_attributes())
+    before = copied.predict_proba(english["test"])
+    list(steps)
+    assert np.array_equal(copied.predict_proba(english["test"]), before)
+    for _ in range(2):
+        copied.partial_fit(train, y)
+    assert copied.loss_curve_ == model.loss_curve_
+    assert same(copied, model, english["test"])
+
+
 def test_early_stopping_keeps_the_best_epoch(english):
     train, test = english["train"], english["test"]
     model = small(max_iter=30, early_stopping=True, n_iter_no_change=3, learning_rate_init=0.02)
@@ -408,11 +606,57 @@ def test_early_stopping_keeps_the_best_epoch(english):
     assert len(model.validation_loss_curve_) == model.n_iter_
 
 
+def test_going_on_with_early_stopping_never_gives_a_worse_model_back(english):
+    train, test = english["train"], english["test"]
+    held_out = {"X_val": test, "y_val": labels(test)}
+    model = small(max_iter=8, learning_rate_init=0.02, warm_start=True, early_stopping=True, averaging=0.5)
+    model.fit(train, labels(train), **held_out)
+    score, before = model.score(test, labels(test)), model.predict_proba(test)
+    model.set_params(max_iter=2, learning_rate_init=1.0).fit(train, labels(train), **held_out)
+    assert max(model.validation_scores_[-2:]) < score == model.score(test, labels(test)) == model.best_validation_score_
+    assert np.array_equal(model.predict_proba(test), before)
+    other = [pair for pair in test if pair.label == "neutral"]  # of these the best is another
+    model.set_params(learning_rate_init=0.001).fit(train, labels(train), X_val=other, y_val=labels(other))
+    assert model.score(other, labels(other)) == model.best_validation_score_
+
+
+def test_a_score_of_zero_is_a_score(english):
+    train = list(english["train"])[:40]
+    model = small(max_iter=3, early_stopping=True, n_iter_no_change=1, learning_rate_init=1e-9)
+    first = next(model.steps(train, labels(train), X_val=train, y_val=labels(train)))
+    predicted = set(model.predict(train))
+    assert first.validation_score == model.best_validation_score_
+    never = [pair for pair in train if pair.label not in predicted]
+    model.fit(train, labels(train), X_val=never, y_val=labels(never))
+    assert model.validation_scores_ == [0.0, 0.0]
+    assert (model.best_validation_score_, model.n_iter_) == (0.0, 2)
+
+
 def test_without_early_stopping_what_is_held_out_is_only_looked_at(english):
     train, test = english["train"], english["test"]
     watched = small(max_iter=3).fit(train, labels(train), X_val=test, y_val=labels(test))
     assert same(watched, small(max_iter=3).fit(train, labels(train)), test)
     assert watched.score(test, labels(test)) == watched.validation_scores_[-1]
+
+
+@pytest.mark.parametrize(
+    ("X", "X_val", "y_val", "message"),
+    [
+        ([(A, B), (B, A)], [A, B], ["x", "y"], "X_val must hold pairs of sentences as in X, got single sentences"),
+        ([A, B], [(A, B)], ["x"], "X_val must hold single sentences as in X, got pairs of sentences"),
+        ([A, B], [A, B], ["x", "z"], r"y_val holds the class 'z', which is not among the classes \['x', 'y'\]"),
+        ([A, B], [A, B], ["x", None], "y_val contains None at row 1"),
+        ([A, B], [A, B], ["x"], "X_val and y_val have inconsistent numbers of samples: X_val has 2, y_val has 1"),
+        ([A, B], [A, "c d"], ["x", "y"], "X_val holds text at row 1"),
+        ([A, B], [], [], "X_val must hold at least one"),
+        ([A, B], [A, 1], ["x", "y"], "X_val must hold trees, texts, or pairs of them, got int at row 1"),
+    ],
+)
+def test_what_is_held_out_is_checked_under_its_own_name(X, X_val, y_val, message):
+    model = small()
+    with pytest.raises(InvalidDataError, match=message):
+        model.fit(X, ["x", "y"], X_val=X_val, y_val=y_val)
+    assert not hasattr(model, "model_")
 
 
 def test_progress_is_printed_epoch_by_epoch(english, capsys):
@@ -439,6 +683,33 @@ def test_a_model_comes_back_from_its_file(encoder, english, tmp_path):
     assert again.get_params() == model.get_params()
     assert clone(again).get_params() == model.get_params()
     again.partial_fit(train, y)
+
+
+@pytest.mark.parametrize("encoder", ["spinn", "gru"])
+def test_a_model_answers_and_is_saved_as_it_was_built_whatever_is_set_now(encoder, english, tmp_path):
+    train, y = list(english["train"])[:40], labels(english["train"])[:40]
+    parses = {"parses": "predicted"} if encoder == "spinn" else {}
+    model = small(encoder=encoder, max_iter=1, **parses).fit(train, y)
+    likely, encoded = model.predict_proba(english["test"]), model.encode(english["test"])
+    as_built = model.get_params()
+    model.set_params(hidden=9, tracker=5, mlp=7, mlp_layers=3, embedding=6, features="plain", batch_norm=True)
+    model.set_params(multiply=False, lowercase=True, encoder="treelstm", parses="given", word_dropout=0.5)
+    assert np.array_equal(model.predict_proba(english["test"]), likely)
+    assert np.array_equal(model.encode(english["test"]), encoded)
+    save(model, tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert same(again, model, english["test"])
+    tracker = {} if encoder == "spinn" else {"tracker": 5}  # of which this model has none
+    assert again.get_params() == as_built | tracker
+    if encoder == "spinn":
+        assert again.parse("every dog runs") == model.parse("every dog runs")
+
+
+def test_parameters_with_which_no_file_could_be_loaded_are_not_saved(english, tmp_path):
+    model = small(max_iter=1).fit(english["train"], labels(english["train"]))
+    with pytest.raises(InvalidArgumentError, match="clip must be"):
+        save(model.set_params(clip=-1.0), tmp_path / "m")
+    assert not (tmp_path / "m").exists()
 
 
 def test_vectors_are_in_the_file_and_their_path_is_not(english, tmp_path):

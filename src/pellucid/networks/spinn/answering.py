@@ -12,7 +12,7 @@ from pellucid.data.vocabulary import Vocabulary
 from pellucid.errors import InvalidArgumentError, InvalidDataError
 from pellucid.learning.estimator import check_choice
 from pellucid.learning.threads import limited_threads
-from pellucid.networks.spinn.examples import Sentence, chosen, examples, sentence, sides
+from pellucid.networks.spinn.examples import Sentence, check_alike, chosen, examples, sentence, sides
 from pellucid.networks.spinn.model import TREE_ENCODERS, TreeClassifier
 from pellucid.networks.spinn.tracing import Reading, reading
 from pellucid.trees import Tree
@@ -26,10 +26,7 @@ PARSES = ("given", "predicted")
 class Answers:
     """The half of ``SPINNClassifier`` that is used after training."""
 
-    encoder: str
-    parses: str
     beam: int
-    hidden: int
     classes_: np.ndarray
     vocabulary_: Vocabulary
     model_: TreeClassifier
@@ -38,7 +35,7 @@ class Answers:
 
     @property
     def _needs_trees(self) -> bool:
-        return self.encoder in TREE_ENCODERS and self.parses == "given"
+        return self._built["encoder"] in TREE_ENCODERS and not self._built["predict"]
 
     def _logits(self, found: list[tuple[Sentence, ...]]) -> np.ndarray:
         """Return the logits (N, C) in float64."""
@@ -57,9 +54,7 @@ class Answers:
         """Return the probability of each class: (N, C)."""
         check_is_fitted(self)
         found = examples(X, needs_trees=self._needs_trees)
-        if len(found[0]) != self.n_sides_:
-            kinds = {1: "single sentences", 2: "pairs of sentences"}
-            raise InvalidDataError(f"X must hold {kinds[self.n_sides_]} as in fit, got {kinds[len(found[0])]}")
+        check_alike(found, self.n_sides_, "X", "fit")
         logits = self._logits(found)
         likely = np.exp(logits - logits.max(1, keepdims=True))
         return likely / likely.sum(1, keepdims=True)
@@ -73,7 +68,7 @@ class Answers:
         check_is_fitted(self)
         found = examples(X, needs_trees=self._needs_trees)
         made = sides([(part,) for parts in found for part in parts], self.vocabulary_)
-        out = np.empty((len(made[0].tokens), self.hidden), np.float32)
+        out = np.empty((len(made[0].tokens), self._built["hidden"]), np.float32)
         with torch.no_grad(), one_thread():
             for first in range(0, len(out), AT_ONCE):
                 rows = np.arange(first, min(first + AT_ONCE, len(out)))
@@ -112,9 +107,9 @@ class Answers:
         check_is_fitted(self)
         parses = ("predicted" if self._built["predict"] else "given") if parses is None else parses
         check_choice("parses", parses, PARSES)
-        if self.encoder not in TREE_ENCODERS:
+        if (encoder := self._built["encoder"]) not in TREE_ENCODERS:
             raise InvalidArgumentError(
-                f"trace shows how trees are read ({', '.join(TREE_ENCODERS)}), and the encoder is {self.encoder!r}"
+                f"trace shows how trees are read ({', '.join(TREE_ENCODERS)}), and the encoder is {encoder!r}"
             )
         own = _single(sentence, "the sentence")
         if own.transitions is None or parses == "predicted":

@@ -4,6 +4,9 @@ A hypothesis is a stack, a place in the buffer, the tracker's state and a score:
 is among the transitions that are possible (one that has no alternative costs nothing). All hypotheses of all
 sentences advance together; after each transition the k best of each sentence go on. With k = 1 this is the machine's
 own way. All parses of n words take 2n - 1 transitions, so that scores compare.
+
+Stacks and histories are not copied: a transition makes a node, which knows the state on top, the node of the stack
+below, the node before, and what was done. Two hypotheses share what they have in common, and the work grows with n.
 """
 
 from collections.abc import Sequence
@@ -13,9 +16,52 @@ import torch
 from torch import Tensor
 
 from pellucid.errors import InvalidArgumentError
-from pellucid.networks.spinn.machine import REDUCE, Cell, reduce, track_lstm
+from pellucid.networks.spinn.machine import Cell, reduce, track_lstm
+from pellucid.trees import REDUCE
 
 __all__ = ["beam_parse"]
+
+
+class _Nodes:
+    """What transitions made; node 0 is the empty stack, whose state is row 0, zeros. Room doubles when it is full."""
+
+    def __init__(self, leaves: Tensor, hidden: int) -> None:
+        nothing = leaves.new_zeros(1, hidden)
+        self.h, self.c = (torch.cat([nothing, part]) for part in (leaves[:, :hidden], leaves[:, hidden:]))
+        self.rows, self.count = len(self.h), 1
+        self.state, self.below, self.before = (np.zeros(1, np.int64) for _ in range(3))
+        self.done = np.zeros(1, np.uint8)
+
+    def add(self, before: np.ndarray, done: np.ndarray, state: np.ndarray, below: np.ndarray) -> np.ndarray:
+        """Return the numbers of new nodes (M,)."""
+        new = np.arange(self.count, self.count + len(before))
+        self.count += len(before)
+        if self.count > len(self.state):
+            self.state, self.below, self.before, self.done = (
+                np.concatenate([old, np.zeros(self.count, old.dtype)])
+                for old in (self.state, self.below, self.before, self.done)
+            )
+        self.state[new], self.below[new], self.before[new], self.done[new] = state, below, before, done
+        return new
+
+    def add_states(self, h: Tensor, c: Tensor) -> np.ndarray:
+        """Return the rows of new states (M,)."""
+        new = np.arange(self.rows, self.rows + len(h))
+        self.rows += len(h)
+        if self.rows > len(self.h):
+            self.h, self.c = (torch.cat([old, old.new_empty(self.rows, old.shape[1])]) for old in (self.h, self.c))
+        self.h[new[0] : self.rows], self.c[new[0] : self.rows] = h, c
+        return new
+
+    def histories(self, node: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
+        """Return all that was done, 2n - 1 transitions each, up to these nodes (B,)."""
+        steps = 2 * lengths - 1
+        found = np.zeros((len(node), steps.max()), np.uint8)  # (B, T)
+        for step in range(found.shape[1])[::-1]:
+            going = np.flatnonzero(step < steps)
+            found[going, step] = self.done[node[going]]
+            node[going] = self.before[node[going]]
+        return [row[:count] for row, count in zip(found, steps.tolist(), strict=True)]
 
 
 @torch.no_grad()
@@ -24,55 +70,41 @@ def beam_parse(cell: Cell, leaves: Tensor, tokens: Sequence[np.ndarray], width: 
     if not cell.predict:
         raise InvalidArgumentError("a beam needs a cell that predicts transitions; set predict=True")
     lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
-    longest = int(lengths.max())
-    words = np.zeros((len(tokens), longest), np.int64)  # (B, n) rows of the leaves; indices only
-    for row, own in enumerate(tokens):
-        words[row, : len(own)] = 1 + own
-    H, nothing = cell.hidden, leaves.new_zeros(1, cell.hidden)
-    h, c = (torch.cat([nothing, part]) for part in (leaves[:, :H], leaves[:, H:]))  # row 0 is the empty place
+    words, begin = 1 + np.concatenate(tokens), lengths.cumsum() - lengths
+    nodes, last = _Nodes(leaves, cell.hidden), np.zeros(len(tokens), np.int64)
     sentence = np.arange(len(tokens))  # (M,) whose hypothesis each is
-    stack, depth, read = np.zeros((len(tokens), longest), np.int64), sentence * 0, sentence * 0
-    history, score = np.zeros((len(tokens), 2 * longest - 1), np.uint8), np.zeros(len(tokens))
+    node, read, score = sentence * 0, sentence * 0, np.zeros(len(tokens))  # of each hypothesis
     e = m = leaves.new_zeros(len(tokens), cell.tracker)
-    found: list[np.ndarray] = [np.zeros(0, np.uint8)] * len(tokens)
-    for step in range(2 * longest - 1):
+    for step in range(2 * int(lengths.max()) - 1):
         n = lengths[sentence]
-        buffer = np.where(read < n, words[sentence, np.minimum(read, n - 1)], 0)
-        every = np.arange(len(sentence))
-        top = np.where(depth > 0, stack[every, depth - 1], 0)
-        second = np.where(depth > 1, stack[every, depth - 2], 0)
-        e, m = track_lstm(cell, [h[buffer], h[top], h[second], e], m)
+        buffer = np.where(read < n, words[begin[sentence] + np.minimum(read, n - 1)], 0)
+        below = nodes.below[node]
+        seen = [nodes.h[torch.from_numpy(row).to(e.device)] for row in (buffer, nodes.state[node], nodes.state[below])]
+        e, m = track_lstm(cell, [*seen, e], m)
         logits = (e @ cell.U + cell.u).double().cpu().numpy()  # (M, 2) of SHIFT, of REDUCE
-        logits[read == n, 0], logits[depth < 2, 1] = -np.inf, -np.inf
+        logits[read == n, 0], logits[below == 0, 1] = -np.inf, -np.inf
         total = score[:, None] + logits - np.logaddexp(logits[:, :1], logits[:, 1:])  # (M, 2)
         kept = _best(total, sentence, width)
         parent, transition = kept // 2, kept % 2
-        sentence, score, history = sentence[parent], total.ravel()[kept], history[parent]
-        history[:, step] = transition
-        stack, depth, read, buffer = stack[parent], depth[parent], read[parent], buffer[parent]
+        sentence, score = sentence[parent], total.ravel()[kept]
+        node, below, read, state = node[parent], below[parent], read[parent] + 1 - transition, buffer[parent]
         chosen = torch.from_numpy(parent).to(e.device)
         e, m = e[chosen], m[chosen]
-        made = buffer.copy()
         down = np.flatnonzero(transition == REDUCE)
         if len(down):
-            left, right = stack[down, depth[down] - 2], stack[down, depth[down] - 1]
-            new_h, new_c = reduce(
-                cell, (h[left], c[left]), (h[right], c[right]), e[torch.from_numpy(down).to(e.device)]
-            )
-            made[down] = len(h) + np.arange(len(down))
-            h, c = torch.cat([h, new_h]), torch.cat([c, new_c])
-        depth, read = depth + 1 - 2 * transition, read + 1 - transition
-        stack[np.arange(len(depth)), depth - 1] = made
+            children = [torch.from_numpy(nodes.state[child[down]]).to(e.device) for child in (below, node)]
+            left, right = ((nodes.h[rows], nodes.c[rows]) for rows in children)
+            state[down] = nodes.add_states(*reduce(cell, left, right, e[torch.from_numpy(down).to(e.device)]))
+        node = nodes.add(node, transition, state, np.where(transition == REDUCE, nodes.below[below], node))
         is_done = step + 1 == 2 * lengths[sentence] - 1
-        for row in np.flatnonzero(is_done)[::-1]:  # the best of each sentence comes first, so it is written last
-            found[sentence[row]] = history[row, : step + 1].copy()
         if is_done.any():
+            whose, first = np.unique(sentence[is_done], return_index=True)  # the best of each comes first
+            last[whose] = node[is_done][first]
             going = np.flatnonzero(~is_done)
-            sentence, score, history = sentence[going], score[going], history[going]
-            stack, depth, read = stack[going], depth[going], read[going]
+            sentence, score, node, read = sentence[going], score[going], node[going], read[going]
             chosen = torch.from_numpy(going).to(e.device)
             e, m = e[chosen], m[chosen]
-    return found
+    return nodes.histories(last, lengths)
 
 
 def _best(total: np.ndarray, sentence: np.ndarray, width: int) -> np.ndarray:

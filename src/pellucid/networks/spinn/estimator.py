@@ -1,8 +1,9 @@
 """``SPINNClassifier``: sentences, or pairs of sentences, to labels, as a scikit-learn estimator."""
 
+import re
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from copy import deepcopy
 from types import MappingProxyType
 from typing import Any, Self
@@ -15,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pellucid.data.vectors import Vectors, read_vectors
 from pellucid.data.vocabulary import Vocabulary
-from pellucid.errors import InvalidArgumentError, InvalidDataError, ModelFileError, PellucidWarning
+from pellucid.errors import DivergenceError, InvalidArgumentError, InvalidDataError, ModelFileError, PellucidWarning
 from pellucid.learning.callback import CallbackSupport, told
 from pellucid.learning.estimator import (
     check_boolean,
@@ -23,28 +24,35 @@ from pellucid.learning.estimator import (
     check_number,
     check_seed,
     class_labels,
+    restorer,
     unchanged_by_errors,
 )
 from pellucid.learning.step import Step
 from pellucid.networks.spinn.answering import PARSES, Answers, one_thread
-from pellucid.networks.spinn.examples import Sentence, both_ways, examples, node_labels, sides, words_of
+from pellucid.networks.spinn.examples import Sentence, both_ways, check_alike, examples, node_labels, sides, words_of
 from pellucid.networks.spinn.model import ENCODERS, FEATURES, TREE_ENCODERS, TreeClassifier
-from pellucid.networks.spinn.objective import Material, Objective
+from pellucid.networks.spinn.objective import Material, Objective, seeded
+from pellucid.networks.spinn.resuming import Progress
 from pellucid.networks.spinn.tracing import epoch_formulas, epoch_functions
 from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.averaging import Average
-from pellucid.scaling.checkpoint import agree
-from pellucid.scaling.engine import device_for
-from pellucid.scaling.loop import Batch, cosine, train
-from pellucid.scaling.processes import join
+from pellucid.scaling.checkpoint import Checkpoint, fingerprint
+from pellucid.scaling.engine import DEVICES, device_for
+from pellucid.scaling.keeping import Kept
+from pellucid.scaling.loop import Batch, Run, cosine, learning, train
+from pellucid.scaling.modules import running
+from pellucid.scaling.processes import Line, Processes, join, launched
 
 __all__ = ["SPINNClassifier"]
 
 SOLVERS = ("adamw", "rmsprop")
 SCHEDULES = ("cosine", "constant", "step")
 GRANULARITIES = ("epoch", "batch")
+MOST_LAYERS = 100
+WEIGHTY = ("hidden", "embedding", "tracker", "mlp", "mlp_layers", "batch_size")
+NO_MEMORY = re.compile("DefaultCPUAllocator|[Ss]torage size calculation overflowed|Overflow when unpacking")
 SIZES = ("hidden", "embedding", "tracker", "mlp", "batch_size", "max_iter", "beam", "min_count", "step_size")
-OWN = ("verbose", "device", "vectors")  # parameters in which processes of one training may differ
+OWN = ("verbose", "device", "vectors", "warm_start")  # parameters that stand in another form in a checkpoint, or none
 FRACTIONS = ("dropout_embedding", "dropout", "word_dropout", "averaging")
 
 
@@ -81,13 +89,15 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         What the head sees of a pair beside both: their difference without its sign, or with it.
     vectors : path or Vectors, optional
         Pretrained word vectors in GloVe's format. Of a file those of the words in training (and in ``X_val``) are
-        read; all the words of a ``Vectors`` are known afterwards. The vector of unknown words is then zero.
+        read; all the words of a ``Vectors`` are known afterwards. The vector of unknown words is then zero, and so is,
+        at first, that of a word in training that has none.
     freeze_vectors : bool, default=True
         Whether pretrained vectors stay as they are.
     lowercase : bool, default=False
         Whether words are put in small letters.
     min_count : int, default=1
-        Words seen less often in training are unknown.
+        Words seen less often in training are unknown, unless they have a vector of ``vectors``. Pairs that ``mirror``
+        and ``identity`` add are counted too, those held out are not.
     dropout_embedding, dropout : float, default=0.0
         The share of the numbers that are left out at random in training: of projected words; in the head.
     word_dropout : float, default=0.0
@@ -123,10 +133,11 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     validation_fraction : float, default=0.1
     n_iter_no_change : int, default=10
     warm_start : bool, default=False
-        Whether ``fit`` goes on with the weights and the optimizer of the last one.
+        Whether ``fit`` goes on with the weights and the optimizer of the last one. Parameters that would build
+        another model, or choose other words, are then refused; the others hold from now on.
     verbose : bool, int or "bar", default=False
     device : str, default="cpu"
-        Where torch computes.
+        Where torch computes: cpu, cuda, mps, auto (an accelerator where there is one), or what else torch knows.
     random_state : int, RandomState or None, default=None
 
     Attributes
@@ -140,6 +151,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     validation_loss_curve_, validation_scores_ : list of float or None
         Cross-entropy and accuracy on what was held out, after each epoch.
     best_validation_score_ : float or None
+        The best in the last fit; where it went on with weights under early stopping, theirs is among them.
     padding_share_ : float
         The share of padding, had the batches of the last epoch been rectangles: they hold sentences of like length.
     n_iter_ : int
@@ -212,34 +224,44 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     _rng: np.random.Generator
     _optimizer: Any
     _average: Average | None
+    _built_words: dict[str, Any]
 
     # -- learning --------------------------------------------------------------------------------------------
 
-    def fit(self, X: Iterable[Any], y: Any, *, X_val: Any = None, y_val: Any = None) -> Self:
-        """Learn from sentences or pairs X and their labels y; Ctrl-C ends it with what was learned so far.
+    def fit(self, X: Iterable[Any], y: Any, *, X_val: Any = None, y_val: Any = None, checkpoint: Any = None) -> Self:
+        """Learn from sentences or pairs X and their labels y.
+
+        Ctrl-C ends it with what the last whole epoch left. What is raised before the first has ended leaves the
+        model as it was, but for DivergenceError.
 
         ``X_val, y_val`` are judged after each epoch, and decide early stopping in place of ``validation_fraction``.
+
+        ``checkpoint``, a folder or a Checkpoint, keeps there, every ten seconds and at each epoch's end, what is needed
+        to go on; where that is already, ``fit`` goes on from it, to the very bits that one run would have come to.
+        Raises InvalidArgumentError, and leaves the model as it was, where it is of another run.
         """
-        with closing(self._run(X, y, (X_val, y_val), epochs=self.max_iter)) as run:
+        with closing(self._run(X, y, (X_val, y_val), epochs=self.max_iter, checkpoint=checkpoint)) as run:
             for _ in run:
                 pass
         return self
 
     def steps(
-        self, X: Iterable[Any], y: Any, granularity: str = "epoch", *, X_val: Any = None, y_val: Any = None
-    ) -> Iterator[Step]:
+        self, X: Iterable[Any], y: Any, granularity: str = "epoch", *, X_val: Any = None, y_val: Any = None,
+        checkpoint: Any = None,
+    ) -> Iterator[Step]:  # fmt: skip
         """Learn as ``fit`` does and yield a Step after each epoch; with ``granularity="batch"`` after each batch, too.
 
         It has ``epoch``, ``loss``, ``gradient_norm`` (an epoch's largest), ``learning_rate``, and, after an epoch and
         where something is held out, ``validation_loss`` and ``validation_score``. The model is usable after every Step.
+        What is past when a ``checkpoint`` is gone on from is not yielded again.
         """
         check_choice("granularity", granularity, GRANULARITIES)
-        batchwise = granularity == "batch"
-        with closing(self._run(X, y, (X_val, y_val), epochs=self.max_iter, batchwise=batchwise)) as run:
+        settings = {"epochs": self.max_iter, "checkpoint": checkpoint, "batchwise": granularity == "batch"}
+        with closing(self._run(X, y, (X_val, y_val), **settings)) as run:
             yield from run
 
     def partial_fit(self, X: Iterable[Any], y: Any, classes: Any = None) -> Self:
-        """Learn one more epoch on these examples; the optimizer goes on where it was.
+        """Learn one more epoch on these examples, or, where that is interrupted, none; the optimizer goes on.
 
         The first call needs ``classes``, all labels that will ever come, and decides the vocabulary: words that come
         later are unknown.
@@ -253,77 +275,123 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
 
     def _run(
         self, X: Any, y: Any, validation: tuple[Any, Any], *, epochs: int, partial: bool = False, classes: Any = None,
-        batchwise: bool = False,
+        checkpoint: Any = None, batchwise: bool = False,
     ) -> Generator[Step]:  # fmt: skip
         """Train and yield a Step an epoch, ``batchwise`` also one a batch. The estimator is whole after every yield."""
-        with unchanged_by_errors(self):
+        as_before, together = restorer(self), join()
+        with together.preparing(), unchanged_by_errors(self):
             material = self._prepare(X, y, validation, partial, classes)
-            if (together := join()).size > 1:
-                agree(self._identity(material), together)
-        model, before, self.interrupted_ = self.model_, self.t_, False
-        draws = self.dropout_embedding or self.dropout or self.word_dropout
-        objective = Objective(
-            model, material, transition_weight=self.transition_weight,
-            draw=(lambda: [self._seed, self.t_]) if draws else None,
-        )  # fmt: skip
-        best: dict[str, Any] | None = None
-        since = 0
+            before = self.t_
+            objective, progress, run = self._taken_up(material, checkpoint, together)
+        model, whole = self.model_, progress.whole
         loops = train(
-            model, lambda: objective.batches(self._rng, self.batch_size), objective.loss,
-            epochs=epochs, rate=lambda epoch: self._rate(epoch, partial), clip=self.clip, optimizer=self._optimizer,
-            batchwise=batchwise,
+            run, lambda first: objective.batches(self._rng, self.batch_size, first), objective.loss,
+            epochs=epochs, rate=lambda epoch: self._rate(epoch, partial), clip=self.clip, batchwise=batchwise,
         )  # fmt: skip
-        number = 0
         fitted = {"X": X, "y": y, "metadata": None}
         hook = self._optimizer.register_step_post_hook(lambda *given: self._stepped())
+        line = Line.of(learning(model), running(model))
         try:
-            with told(self, fitted, epochs, self._fitted_attributes) as listeners:
-                for found in _in_one_thread(loops):
-                    self._show_average(True)
+            with together.training(line), told(self, fitted, epochs, self._fitted_attributes) as listeners:
+                if not (run.epoch or run.batch):
+                    progress.best = self._best_so_far(material)
+                for found in self._advances(loops):
                     if isinstance(found, Batch):
-                        yield self._step("batch", self.t_ - before, number + 1, *found)
+                        self._show_average(True)
+                        yield self._step("batch", self.t_ - before, run.epoch + 1, *found)
                         self._show_average(False)
                         continue
                     mean, norm = found
-                    self.n_iter_ = number = number + 1
+                    whole.take()
+                    self._show_average(True)
+                    self.n_iter_ = number = run.epoch
                     self.loss_curve_.append(mean)
                     self.padding_share_ = objective.padding_share
                     step = self._judged(number, mean, norm, material)
                     score = step.values.get("validation_score")
-                    since += 1
-                    if self.early_stopping and score is not None and score > (self.best_validation_score_ or -1):
-                        best, since = {name: value.clone() for name, value in model.state_dict().items()}, 0
-                    if score is not None:
-                        self.best_validation_score_ = max(score, self.best_validation_score_ or 0.0)
+                    progress.since += 1
+                    if score is not None and _is_better(score, self.best_validation_score_):
+                        self.best_validation_score_, progress.since = score, 0
+                        progress.best = Kept(model) if self.early_stopping else None
                     stop = [listener(number, mean, score) for listener in listeners]
                     yield step
-                    if any(stop) or (self.early_stopping and since >= self.n_iter_no_change):
-                        break
+                    run.finished = any(stop) or (self.early_stopping and progress.since >= self.n_iter_no_change)
                     self._show_average(False)
-        except KeyboardInterrupt:
-            if self.t_ == before:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            if not whole.is_kept_after(error, as_before):
                 raise
-            self.interrupted_ = True
-            warnings.warn(
-                f"training was interrupted after epoch {self.n_iter_}; the model is as the last whole batch left it",
-                PellucidWarning,
-                stacklevel=3,
-            )
+            self._warn_of_interruption(progress.best is not None)
         finally:
             hook.remove()
             model.eval()
-            self._show_average(True)
-            if best is not None:
-                model.load_state_dict(best)
+            whole.show()
+            if progress.best is not None:
+                progress.best.give_back()
+
+    def _warn_of_interruption(self, best: bool) -> None:
+        self.interrupted_ = True
+        kept = "has the best weights" if best else "is as it was"
+        warnings.warn(
+            f"training interrupted: the model {kept} after epoch {self.n_iter_}, and is usable",
+            PellucidWarning,
+            stacklevel=4,
+        )
+
+    def _taken_up(self, material: Material, checkpoint: Any, together: Processes) -> tuple[Objective, Progress, Run]:
+        """Make all ready to train, or to go on where a checkpoint was; all processes are about to do the same."""
+        objective = self._objective(material)
+        progress = Progress(self, objective)
+        run = Run(self.model_, self._optimizer, self._rng, progress)
+        keeper = None if checkpoint is None else Checkpoint.given(checkpoint, self.random_state)
+        compared = keeper is not None or together.size > 1
+        found = run.kept_in(keeper, self._identity(material, run) if compared else {}, together)
+        self.n_iter_, self.interrupted_ = 0, False
+        self._show_average(False)
+        progress.whole = _Whole(self)
+        if found is not None:
+            run.load(*found)
+        return objective, progress, run
+
+    def _objective(self, material: Material) -> Objective:
+        draws = self.dropout_embedding or self.dropout or self.word_dropout
+        return Objective(
+            self.model_, material, transition_weight=self.transition_weight,
+            draw=(lambda: [self._seed, self.t_]) if draws else None,
+        )  # fmt: skip
+
+    def _advances(self, epochs: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+        """Yield what training yields; between two advances the threads are the caller's again."""
+        while True:
+            with one_thread(), self._enough_memory():
+                try:
+                    epoch = next(epochs)
+                except StopIteration:
+                    return
+            yield epoch
+
+    @contextmanager
+    def _enough_memory(self) -> Iterator[None]:
+        """Raise InvalidArgumentError, which names the sizes, where torch finds no memory: it has no class for that."""
+        try:
+            yield
+        except (RuntimeError, TypeError) as error:
+            if not (isinstance(error, torch.OutOfMemoryError) or NO_MEMORY.search(str(error))):
+                raise
+            sizes = ", ".join(f"{name}={getattr(self, name)}" for name in WEIGHTY)
+            raise InvalidArgumentError(f"there is not enough memory for {sizes}; lower the largest of them") from error
 
     def _prepare(self, X: Any, y: Any, given: tuple[Any, Any], partial: bool, classes: Any) -> Material:
         """Check all that was given; build the module, or make the one that is there ready to go on."""
         self._check_parameters()
         found = examples(X, needs_trees=self.encoder in TREE_ENCODERS)
         labels = class_labels(y, len(found))
-        held_out = None if partial else self._given_validation(*given)
+        held_out = None if partial else self._given_validation(*given, len(found[0]))
         fresh = not (hasattr(self, "model_") and (partial or self.warm_start))
         known = self._classes(labels, classes, fresh)
+        if self.batch_norm and len(found) < 2:
+            raise InvalidDataError("batch_norm=True needs two examples or more, got one: one number has no spread")
         if (self.mirror or self.identity is not None) and len(found[0]) != 2:
             raise InvalidArgumentError("mirror and identity are for pairs of sentences; X holds single ones")
         if self.every_node and (len(found[0]) != 1 or self.encoder not in TREE_ENCODERS):
@@ -338,24 +406,23 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         targets = _places(labels, known)
         nodes = node_labels(found, targets, known) if self.every_node else None
         if held_out is not None:
-            held_out = held_out[0], _places(held_out[1], known)
+            held_out = held_out[0], _places(held_out[1], known, "y_val")
         if fresh:
             self._build(found, known, held_out, seed)
-        elif self._settings(len(found[0])) != self._built:
-            wrong = next(name for name, value in self._settings(len(found[0])).items() if value != self._built[name])
-            raise InvalidArgumentError(
-                f"this model was built with {wrong}={self._built[wrong]}, and now {wrong} is "
-                f"{self._settings(len(found[0]))[wrong]}; set warm_start=False and fit to start anew"
-            )
-        self._show_average(False)
+        else:
+            self._go_on(len(found[0]))
         lengths = np.array([sum(len(part.words) for part in parts) for parts in found])
         return Material(sides(found, self.vocabulary_), targets, nodes, lengths, held_out)
 
-    def _identity(self, material: Material) -> dict[str, Any]:
-        """Return what must be the same in all processes of a training."""
+    def _identity(self, material: Material, run: Run) -> dict[str, Any]:
+        """Return what must be the same for a training to be the same: settings, data, and what it begins with."""
         chosen = {name: value for name, value in self.get_params(deep=False).items() if name not in OWN}
-        mirror = None if self.mirror is None else dict(self.mirror)
-        return chosen | {"mirror": mirror, "random_state": self._seed, "data": material.fingerprint()}
+        means = [] if self._average is None else [mean.cpu().numpy() for mean in self._average.means]
+        return chosen | {
+            "class": type(self).__name__, "device": self.model_.device.type, "random_state": self._seed,
+            "mirror": None if self.mirror is None else dict(self.mirror),
+            "data": material.fingerprint(), "start": fingerprint([*run.learned().values(), *means]),
+        }  # fmt: skip
 
     def _classes(self, labels: np.ndarray, classes: Any, fresh: bool) -> np.ndarray:
         """Return the classes in order; raise an error where they are too few or not those that are known."""
@@ -365,22 +432,33 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
                 raise InvalidArgumentError(
                     f"classes must be those of the first call, {self.classes_.tolist()}; got {known.tolist()}"
                 )
+            self._check_mirror(self.classes_)
             return self.classes_
         if self.mirror:
             known = np.unique([*known.tolist(), *(self.mirror[one] for one in known.tolist() if one in self.mirror)])
+            self._check_mirror(known)
         if len(known) < 2:
             raise InvalidDataError(f"y must hold two classes or more, got only {known.tolist()[0]!r}")
         if self.identity is not None and self.identity not in known.tolist():
             raise InvalidArgumentError(f"identity must be one of the classes {known.tolist()}, got {self.identity!r}")
         return known
 
-    def _given_validation(self, X_val: Any, y_val: Any) -> tuple[list[tuple[Sentence, ...]], np.ndarray] | None:
+    def _check_mirror(self, known: np.ndarray) -> None:
+        for label in self.mirror or ():
+            if label not in known.tolist():
+                raise InvalidArgumentError(f"mirror must be of labels among {known.tolist()}, got {label!r}")
+
+    def _given_validation(
+        self, X_val: Any, y_val: Any, count: int
+    ) -> tuple[list[tuple[Sentence, ...]], np.ndarray] | None:
         if (X_val is None) != (y_val is None):
             raise InvalidArgumentError("X_val and y_val belong together: give both, or neither")
         if X_val is None:
             return None
-        found = examples(X_val, needs_trees=self._needs_trees)
-        return found, class_labels(y_val, len(found))
+        needs_trees = self.encoder in TREE_ENCODERS and self.parses == "given"
+        found = examples(X_val, needs_trees=needs_trees, name="X_val")
+        check_alike(found, count, "X_val", "X")
+        return found, class_labels(y_val, len(found), ("X_val", "y_val"))
 
     def _split(self, found: list[tuple[Sentence, ...]], labels: np.ndarray, seed: int) -> tuple[Any, Any, Any]:
         """Return the examples to learn from, their labels, and those held out with theirs."""
@@ -409,47 +487,100 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
     def _build(self, found: Any, known: np.ndarray, held_out: Any, seed: int) -> None:
         """Build vocabulary and module."""
         vocabulary = words_of(found, lowercase=bool(self.lowercase), min_count=self.min_count)
-        rows = is_known = None
+        rows = None
         if self.vectors is not None:
             every = words_of([*found, *(held_out[0] if held_out else ())], lowercase=bool(self.lowercase), min_count=1)
             vectors = self.vectors
             if not isinstance(vectors, Vectors):
                 vectors = read_vectors(vectors, every.words, lowercase=bool(self.lowercase))
+            elif self.lowercase:
+                vectors = vectors.in_small_letters()
+            learned = words_of(found, lowercase=bool(self.lowercase), min_count=1).words[1:]
+            if not vectors.rows(learned)[1].any():
+                raise InvalidDataError(
+                    f"vectors must hold words of X, got none of its {len(learned)}; are they of its language, and "
+                    f"written alike (lowercase={self.lowercase})?"
+                )
             more = (word for word in vectors.words if word not in vocabulary)
             vocabulary = Vocabulary([*vocabulary.words[1:], *more], lowercase=bool(self.lowercase))
-            rows, is_known = vectors.rows(vocabulary.words)
-            is_known[0] = True  # unknown words: zero, whatever the file says of <unk>
-            rows[0] = 0
+            rows, _ = vectors.rows(vocabulary.words)
+            rows[0] = 0  # unknown words, whatever the file says of <unk>
         settings = self._settings(len(found[0]))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed, torch.device("cpu")), self._enough_memory():
             size = int(self.embedding) if rows is None else rows.shape[1]
             model = TreeClassifier(len(vocabulary), len(known), embedding=size, **settings)
         if rows is not None:
             with torch.no_grad():
-                model.embedding.weight[torch.from_numpy(is_known)] = torch.from_numpy(rows[is_known])
+                model.embedding.weight.copy_(torch.from_numpy(rows))
         model.embedding.weight.requires_grad_(rows is None or not self.freeze_vectors)
-        device = device_for("cuda", np.dtype(np.float32)) if self.device == "cuda" else self.device  # one a process
-        self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(device)
+        self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(self._device(self.device))
         self.n_sides_, self._built, self._seed = len(found[0]), settings, seed
+        self._built_words = self._worded()
         self.n_iter_, self.t_, self.loss_curve_, self.padding_share_ = 0, 0, [], None
         self.validation_loss_curve_ = self.validation_scores_ = self.best_validation_score_ = None
         self._begin()
 
+    def _worded(self) -> dict[str, Any]:
+        """Return what the words and their vectors are chosen by, in a form that can be compared."""
+        vectors: Any = self.vectors
+        if isinstance(vectors, Vectors):
+            digits = fingerprint([vectors.matrix, np.frombuffer("\n".join(vectors.words).encode(), np.uint8)])
+            vectors = f"<{len(vectors)} vectors, {digits}>"
+        return {
+            "lowercase": bool(self.lowercase), "min_count": int(self.min_count),
+            "vectors": None if vectors is None else str(vectors), "freeze_vectors": bool(self.freeze_vectors),
+            "embedding": None if vectors is not None else int(self.embedding),
+        }  # fmt: skip
+
+    def _go_on(self, count: int) -> None:
+        """Make the model that is there ready to learn with the parameters of now.
+
+        Raises InvalidArgumentError where they ask for another model.
+        """
+        asked, built = self._settings(count) | self._worded(), self._built | self._built_words
+        for name, value in asked.items():
+            if value != built[name]:
+                raise InvalidArgumentError(
+                    f"this model was built with {name}={built[name]}, and now {name} is {value}; "
+                    "set warm_start=False and fit to start anew"
+                )
+        if type(self._optimizer) is not type(made := self._new_optimizer()):
+            self._optimizer = made  # another solver: its memory is empty
+        for group in self._optimizer.param_groups:
+            group["weight_decay"] = self.weight_decay
+        if not (self.averaging and self._average):
+            self._show_average(False)
+            self._average = Average(learning(self.model_), self.averaging) if self.averaging else None
+        else:
+            self._average.decay = self.averaging
+        self.to(self.device)
+
+    def to(self, device: str) -> Self:
+        """Move the model to another device, where it then answers; it learns where the parameter ``device`` says."""
+        place = self._device(device)
+        if place != self.model_.device:
+            self.model_.to(place)
+            self._optimizer.load_state_dict(self._optimizer.state_dict())  # it follows its weights
+            if self._average is not None:
+                self._average.means = [mean.to(place) for mean in self._average.means]
+        return self
+
     def _begin(self) -> None:
         """Make what training goes on with beside the weights: optimizer, mean, and order of the examples."""
         self._rng = np.random.default_rng([self._seed, self.t_])
-        weights = [weight for weight in self.model_.parameters() if weight.requires_grad and weight.numel()]
+        self._optimizer = self._new_optimizer()
+        self._average = Average(learning(self.model_), self.averaging) if self.averaging else None
+
+    def _new_optimizer(self) -> Any:
+        weights = learning(self.model_)
         if self.solver == "rmsprop":
-            self._optimizer = torch.optim.RMSprop(
+            return torch.optim.RMSprop(
                 weights, self.learning_rate_init, alpha=0.9, eps=1e-6, weight_decay=self.weight_decay
             )
-        else:
-            self._optimizer = torch.optim.AdamW(weights, self.learning_rate_init, weight_decay=self.weight_decay)
-        self._average = Average(weights, self.averaging) if self.averaging else None
+        return torch.optim.AdamW(weights, self.learning_rate_init, weight_decay=self.weight_decay)
 
     def _rate(self, epoch: int, partial: bool) -> float:
-        """Return the learning rate with which an epoch begins."""
+        """Return the learning rate of an epoch; of ``step`` that of now."""
         if self.learning_rate == "step":
             return float(self.learning_rate_init * self.step_factor ** (self.t_ // self.step_size))
         if self.learning_rate == "constant" or partial:
@@ -463,11 +594,27 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             self._average.update()
         if self.learning_rate == "step" and self.t_ % self.step_size == 0:
             for group in self._optimizer.param_groups:
-                group["lr"] *= self.step_factor
+                group["lr"] = self._rate(0, partial=False)
 
     def _show_average(self, means: bool) -> None:
         if self._average is not None:
             self._average.show(means)
+
+    def _best_so_far(self, material: Material) -> Kept | None:
+        """Return the weights with which training goes on, where an epoch must be better to take their place.
+
+        They are judged anew, for what is held out may be another.
+        """
+        if material.held_out is None:
+            return None
+        self.best_validation_score_ = None
+        if not (self.early_stopping and self.t_):
+            return None
+        self._show_average(True)
+        self.model_.eval()
+        self.best_validation_score_, best = self._held_out(*material.held_out)[1], Kept(self.model_)
+        self._show_average(False)
+        return best
 
     def _judged(self, number: int, mean: float, norm: float, material: Material) -> Step:
         """Return the Step of an epoch, with what is held out judged."""
@@ -486,19 +633,16 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         return Step(kind, number, MappingProxyType(values), formulas, epoch_functions(self.model_))
 
     def _held_out(self, found: list[tuple[Sentence, ...]], targets: np.ndarray) -> tuple[float, float]:
-        """Return loss and accuracy on what is held out; of several processes the first judges, and tells the others."""
-        together, told = join(), None
-        if together.rank == 0:
-            logits = self._logits(found)
-            loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets))
-            told = np.array([float(loss), np.mean(logits.argmax(1) == targets)], np.float64).tobytes()
-        loss, score = np.frombuffer(together.told_by(0, told) or b"", np.float64).tolist()
-        return loss, score
+        """Return loss and accuracy on what is held out: all processes judge, for all have the same weights."""
+        logits = self._logits(found)
+        loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets))
+        return float(loss), float(np.mean(logits.argmax(1) == targets))
 
     def _fitted_attributes(self) -> dict[str, Any]:
         """Return what makes a copy of this estimator one that had stopped now, and stays as it is."""
-        kept = (*self._kept(), "vocabulary_", "_built", "_average")
-        return {name: deepcopy(getattr(self, name)) for name in kept} | {"model_": deepcopy(self.model_)}
+        own = ("vocabulary_", "model_", "_built", "_built_words", "_average", "_optimizer", "_rng")
+        # At once: the optimizer and the mean belong to the weights of this very copy.
+        return deepcopy({name: getattr(self, name) for name in (*self._kept(), *own)})
 
     # -- parameters and files --------------------------------------------------------------------------------
 
@@ -513,7 +657,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         check_boolean("warm_start", self.warm_start)
         for name in SIZES:
             check_number(name, getattr(self, name), 1, integer=True)
-        check_number("mlp_layers", self.mlp_layers, 0, integer=True)
+        check_number("mlp_layers", self.mlp_layers, 0, MOST_LAYERS, integer=True)
         check_number("n_iter_no_change", self.n_iter_no_change, 1, integer=True)
         for name in FRACTIONS:
             check_number(name, getattr(self, name), 0, 1, open_high=True)
@@ -526,12 +670,30 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             raise InvalidArgumentError(f"parses='predicted' needs encoder='spinn', got encoder={self.encoder!r}")
         if not (self.mirror is None or isinstance(self.mirror, Mapping)):
             raise InvalidArgumentError(f"mirror must be a mapping of labels to labels or None, got {self.mirror!r}")
+        if self.batch_norm and self.batch_size < 2:
+            raise InvalidArgumentError(
+                f"batch_norm=True needs a batch_size of 2 or more, got {self.batch_size}: one number has no spread"
+            )
+        self._device(self.device)
+
+    @staticmethod
+    def _device(name: str) -> torch.device:
+        """Return the torch.device of that name; raise InvalidArgumentError where torch cannot compute there."""
+        if name in DEVICES:
+            place: torch.device = device_for(name, np.dtype(np.float32))
+            return place
+        if launched().size > 1 and str(name).startswith("cuda:"):
+            raise InvalidArgumentError(
+                f"device must be 'cuda' or 'cpu' for several processes, each of which takes a GPU; got {name!r}"
+            )
         try:
-            torch.zeros(0, device=self.device)
-        except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+            made = torch.zeros(1, device=name)
+            made.tolist()  # "meta" makes tensors without numbers
+            return made.device
+        except (RuntimeError, AssertionError, TypeError) as error:
             reason = str(error).partition("\n")[0]
             raise InvalidArgumentError(
-                f"device must be one that torch has here, got {self.device!r} ({reason})"
+                f"device must be one that torch has here or 'auto', got {name!r} ({reason})"
             ) from None
 
     def _kept(self) -> tuple[str, ...]:
@@ -541,10 +703,23 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             "best_validation_score_", "padding_share_", "_seed",
         )  # fmt: skip
 
+    def _built_from(self) -> dict[str, Any]:
+        """Return the parameters by which the model was built, whatever they are now."""
+        known = {name: value for name, value in self._built.items() if name not in ("sides", "predict", "tracker")}
+        tracker = {"tracker": self._built["tracker"]} if self._built["tracker"] else {}
+        return known | tracker | self._built_words | {
+            "parses": "predicted" if self._built["predict"] else "given", "vectors": None,
+            "embedding": self.model_.embedding.embedding_dim,
+        }  # fmt: skip
+
     def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return what a model file keeps: see ``pellucid.saving``. The optimizer's memory is not in it."""
+        """Return what a model file keeps: see ``pellucid.saving``. The optimizer's memory is not in it.
+
+        Of the parameters that say how a model is built, those by which this one was built are kept.
+        """
         check_is_fitted(self)
-        parameters = self.get_params(deep=False) | {"vectors": None, "embedding": self.model_.embedding.embedding_dim}
+        self._check_parameters()
+        parameters = self.get_params(deep=False) | self._built_from()
         parameters["mirror"] = None if self.mirror is None else dict(self.mirror)
         header = {
             "parameters": parameters,
@@ -565,7 +740,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
                     raise ModelFileError(f"holds an attribute {name!r}, which a {cls.__name__} does not have")
                 setattr(model, name, value)
             model.vocabulary_ = Vocabulary(entries["words"][1:], lowercase=bool(model.lowercase))
-            model._built = model._settings(model.n_sides_)
+            model._built, model._built_words = model._settings(model.n_sides_), model._worded()
             with torch.device("meta"):  # nothing is allocated before all shapes are known to be right
                 module = TreeClassifier(
                     len(model.vocabulary_), len(model.classes_), embedding=model.embedding, **model._built
@@ -589,23 +764,54 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         return hasattr(self, "model_")
 
 
-def _places(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return each label's place among the classes: (N,) int64."""
+class _Whole:
+    """The state of a training at the end of its last whole epoch; the optimizer's memory goes its own way."""
+
+    def __init__(self, estimator: SPINNClassifier) -> None:
+        self.estimator, self.average, self.rng = estimator, estimator._average, estimator._rng
+        self.weights = Kept(estimator.model_)
+        self.take()
+
+    def take(self) -> None:
+        """Keep the state of now, while the module holds the weights that training goes on with."""
+        self.weights.take()
+        self.t, self.drawn = self.estimator.t_, self.rng.bit_generator.state
+        if self.average is not None:
+            self.means, self.mean_t = [mean.clone() for mean in self.average.means], self.average.t
+
+    def is_kept_after(self, error: BaseException, as_before: Callable[[], None]) -> bool:
+        """Be as at the end of that epoch, or, where none has ended, let all be ``as_before``; True for Ctrl-C only.
+
+        A divergence leaves the first weights, which are finite, unless it comes before any update.
+        """
+        updated = self.estimator.t_ > self.t
+        self.estimator.t_ = self.t
+        self.rng.bit_generator.state = self.drawn
+        if self.average is not None:
+            self.average.show(False)
+            self.average.means, self.average.t = [mean.clone() for mean in self.means], self.mean_t
+        self.weights.give_back()
+        if not self.estimator.n_iter_ and not (updated and isinstance(error, DivergenceError)):
+            as_before()
+            return False
+        return isinstance(error, KeyboardInterrupt)
+
+    def show(self) -> None:
+        """Let the module hold the means, where there are any."""
+        if self.average is not None:
+            self.average.show(True)
+
+
+def _is_better(score: float, best: float | None) -> bool:
+    return best is None or score > best
+
+
+def _places(labels: np.ndarray, classes: np.ndarray, name: str = "y") -> np.ndarray:
+    """Return each label's place among the classes: (N,) int64; ``name`` is that of the labels in errors."""
     places = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
     unseen = classes[places] != labels
     if unseen.any():
         raise InvalidDataError(
-            f"y holds the class {labels[unseen].tolist()[0]!r}, which is not among the classes {classes.tolist()}"
+            f"{name} holds the class {labels[unseen].tolist()[0]!r}, which is not among the classes {classes.tolist()}"
         )
     return places.astype(np.int64)
-
-
-def _in_one_thread(epochs: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Yield what ``epochs`` yields; between two of them the threads are the caller's again."""
-    while True:
-        with one_thread():
-            try:
-                epoch = next(epochs)
-            except StopIteration:
-                return
-        yield epoch

@@ -16,7 +16,8 @@ from pellucid.networks.spinn.model import Side
 from pellucid.trees import Tree
 
 __all__ = [
-    "Sentence", "batches", "both_ways", "chosen", "examples", "node_labels", "sentence", "sides", "words_of",
+    "Sentence", "batches", "both_ways", "check_alike", "chosen", "examples", "node_labels", "sentence", "sides",
+    "words_of",
 ]  # fmt: skip
 
 POOL = 20  # batches that are drawn together and cut by length
@@ -42,34 +43,48 @@ def sentence(given: Any, where: str) -> Sentence | None:
     return Sentence(tuple(words))
 
 
-def examples(X: Any, *, needs_trees: bool) -> list[tuple[Sentence, ...]]:
+def examples(X: Any, *, needs_trees: bool, name: str = "X") -> list[tuple[Sentence, ...]]:
     """Return each example as a tuple of one sentence or two; all must be alike.
 
     Raises InvalidDataError that names the row: where there is a text and the model reads given parses, where there
-    is neither tree nor text, where one row is a pair and another is not.
+    is neither tree nor text, where one row is a pair and another is not. ``name`` is that of X in it.
     """
     if isinstance(X, str | Tree) or not hasattr(X, "__iter__"):
-        raise InvalidDataTypeError(f"X must be a list of trees, of texts, or of pairs of them, got {type(X).__name__}")
+        raise InvalidDataTypeError(
+            f"{name} must be a list of trees, of texts, or of pairs of them, got {type(X).__name__}"
+        )
+    if isinstance(X, Mapping) or hasattr(X, "columns"):  # of these, names would be read as sentences
+        raise InvalidDataTypeError(
+            f"{name} must be a list of trees, of texts, or of pairs of them, got {type(X).__name__}; "
+            "give one column as a list, or two as list(zip(one, other))"
+        )
     found: list[tuple[Sentence, ...]] = []
     for row, given in enumerate(X):
         parts = (given,) if isinstance(given, Tree | str) else getattr(given, "trees", given)
-        made = [sentence(part, f"X at row {row}") for part in parts] if isinstance(parts, tuple | list) else []
+        made = [sentence(part, f"{name} at row {row}") for part in parts] if isinstance(parts, tuple | list) else []
         if len(made) not in (1, 2) or None in made:
             raise InvalidDataTypeError(
-                f"X must hold trees, texts, or pairs of them, got {type(given).__name__} at row {row}"
+                f"{name} must hold trees, texts, or pairs of them, got {type(given).__name__} at row {row}"
             )
         if found and len(made) != len(found[0]):
-            raise InvalidDataError(f"X must hold either single sentences or pairs, but row 0 and row {row} differ")
+            raise InvalidDataError(f"{name} must hold either single sentences or pairs, but row 0 and row {row} differ")
         own = tuple(part for part in made if part is not None)
         if needs_trees and any(part.transitions is None for part in own):
             raise InvalidDataError(
-                f"X holds text at row {row}, and this model reads given parses; give trees (Tree.parse), or train one "
-                "with parses='predicted', which finds its own"
+                f"{name} holds text at row {row}, and this model reads given parses; give trees (Tree.parse), or train "
+                "one with parses='predicted', which finds its own"
             )
         found.append(own)
     if not found:
-        raise InvalidDataError("X must hold at least one sentence or pair of sentences, got none")
+        raise InvalidDataError(f"{name} must hold at least one sentence or pair of sentences, got none")
     return found
+
+
+def check_alike(found: list[tuple[Sentence, ...]], count: int, name: str, where: str) -> None:
+    """Raise InvalidDataError unless the examples have as many sides as those in ``where``."""
+    kinds = {1: "single sentences", 2: "pairs of sentences"}
+    if len(found[0]) != count:
+        raise InvalidDataError(f"{name} must hold {kinds[count]} as in {where}, got {kinds[len(found[0])]}")
 
 
 def words_of(found: Sequence[tuple[Sentence, ...]], *, lowercase: bool, min_count: int) -> Vocabulary:
@@ -134,7 +149,7 @@ def both_ways(
         for words in {first.words: first for first, _ in found}.values():
             more.append((words, words))
             told.append(identity)
-    return more, np.array(told, labels.dtype)
+    return more, np.array(told)
 
 
 def batches(rng: np.random.Generator, lengths: np.ndarray, size: int) -> Iterator[np.ndarray]:

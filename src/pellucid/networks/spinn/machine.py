@@ -31,10 +31,9 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.errors import InvalidArgumentError
+from pellucid.trees import REDUCE, SHIFT
 
-__all__ = ["REDUCE", "SHIFT", "Cell", "Encoded", "machine", "possible", "reduce", "track", "track_lstm", "tree_lstm"]
-
-SHIFT, REDUCE = 0, 1
+__all__ = ["Cell", "Encoded", "machine", "possible", "reduce", "track", "track_lstm", "tree_lstm"]
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ more or fewer a row; ``_part`` makes the sum that of the whole batch.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from pellucid.networks.spinn.model import Batch, Side, TreeClassifier, open_tran
 from pellucid.scaling.checkpoint import fingerprint
 from pellucid.scaling.processes import join
 
-__all__ = ["Material", "Objective"]
+__all__ = ["Material", "Objective", "seeded"]
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,22 @@ class Material:
     held_out: tuple[list[tuple[Sentence, ...]], np.ndarray] | None
 
     def fingerprint(self) -> str:
-        """Return 16 digits that tell whether two processes learn from the same."""
+        """Return 16 digits that tell whether two trainings learn from, and are judged by, the same."""
         tokens = chain.from_iterable(side.tokens for side in self.sides)
-        steps = chain.from_iterable(one for side in self.sides for one in side.transitions if one is not None)
+        steps = chain.from_iterable(side.transitions for side in self.sides)
         nodes = [np.concatenate(self.nodes)] if self.nodes is not None else []
-        return fingerprint([
-            self.lengths, self.targets, *nodes, np.concatenate(list(tokens)), np.fromiter(steps, np.uint8)
-        ])  # fmt: skip
+        arrays = [self.lengths, self.targets, *nodes, np.concatenate(list(tokens)), _joined(steps)]
+        if self.held_out is not None:
+            found, targets = self.held_out
+            parts = list(chain.from_iterable(found))
+            text = "\n".join(" ".join(part.words) for part in parts).encode(errors="surrogatepass")
+            arrays += [np.frombuffer(text, np.uint8), _joined(part.transitions for part in parts), targets]
+        return fingerprint(arrays)
+
+
+def _joined(steps: Iterable[np.ndarray | None]) -> np.ndarray:
+    """Return all transitions that there are, one after the other."""
+    return np.concatenate([np.zeros(0, np.uint8), *(np.asarray(one, np.uint8) for one in steps if one is not None)])
 
 
 class Objective:
@@ -69,12 +78,13 @@ class Objective:
         """The share of padding, had the batches of this epoch been rectangles."""
         return 1 - self.words / self.places if self.places else 0.0
 
-    def batches(self, rng: np.random.Generator, size: int) -> Iterator[np.ndarray]:
-        """Yield the rows of each batch of an epoch; the one after it is being made ready."""
-        self.places = self.words = 0
+    def batches(self, rng: np.random.Generator, size: int, first: int = 0) -> Iterator[np.ndarray]:
+        """Yield the rows of each batch of an epoch from the ``first`` on; the one after it is being made ready."""
+        if not first:
+            self.places = self.words = 0
         coming: deque[tuple[np.ndarray, Future[Batch]]] = deque()
         with ThreadPoolExecutor(1, "pellucid-batch") as worker:
-            for rows in batches(rng, self.material.lengths, size):
+            for rows in islice(batches(rng, self.material.lengths, size), first, None):
                 coming.append((rows, worker.submit(self._ready, self.together.share(rows))))
                 if len(coming) == 2:
                     self._whole, self._batch = coming.popleft()
@@ -90,7 +100,7 @@ class Objective:
         batch, nodes = self._batch.result(), self.material.nodes
         self.words += int(batch.lengths.sum())
         self.places += len(batch.lengths) * int(batch.lengths.max())
-        with nullcontext() if self.draw is None else drawn(self.draw(), self.together.rank):
+        with nullcontext() if self.draw is None else drawn(self.draw(), self.together.rank, self.model.device):
             out = self.model(batch)
         if nodes is None:
             wanted = self.targets[torch.from_numpy(rows).to(self.model.device)]
@@ -119,10 +129,32 @@ class Objective:
         return len(open_transitions([one for one in steps if one is not None], lengths)[0])
 
 
-@contextmanager
-def drawn(entropy: list[int], rank: int = 0) -> Iterator[None]:
+def drawn(entropy: list[int], rank: int, device: torch.device) -> AbstractContextManager[None]:
     """Let torch draw, within the block, what belongs to this update of this model, whatever was drawn before."""
     seed = np.random.SeedSequence([*entropy, rank] if rank else entropy)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
+    return seeded(int(seed.generate_state(1, np.uint64)[0] >> 1), device)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Let what torch draws on the device, within the block, follow from the seed; all generators are then as before.
+
+    ``torch.manual_seed`` would seed those of every accelerator too, and dropout takes no generator of its own.
+    """
+    generator = _generator(device)
+    before = generator.get_state()
+    generator.manual_seed(seed)
+    try:
         yield
+    finally:
+        generator.set_state(before)
+
+
+def _generator(device: torch.device) -> torch.Generator:
+    if device.type == "cuda":
+        torch.cuda.init()
+        found: torch.Generator = torch.cuda.default_generators[device.index or 0]
+        return found
+    if device.type == "mps":
+        return torch.mps._get_default_mps_generator()
+    return torch.default_generator

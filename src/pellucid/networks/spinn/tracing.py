@@ -13,10 +13,10 @@ from pellucid.language import say
 from pellucid.learning.html import framed, sources_html, values_html
 from pellucid.learning.step import Step, view
 from pellucid.learning.trace import Record, Trace
-from pellucid.networks.spinn.machine import SHIFT, Cell, State, possible, reduce, track, track_lstm, tree_lstm
+from pellucid.networks.spinn.machine import Cell, State, possible, reduce, track, track_lstm, tree_lstm
 from pellucid.networks.spinn.model import Side, TreeClassifier, pair_features
 from pellucid.scaling.loop import learn
-from pellucid.trees import Nested, Tree
+from pellucid.trees import SHIFT, Nested, Tree
 
 __all__ = ["FORMULAS", "Reading", "epoch_formulas", "epoch_functions", "probabilities", "reading", "reduced"]
 

@@ -1,0 +1,69 @@
+"""How far a training of sentences has come beside its torch module: what a checkpoint must hold to go on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from pellucid.networks.spinn.objective import Objective
+from pellucid.scaling.checkpoint import State
+from pellucid.scaling.keeping import Kept
+
+__all__ = ["Progress"]
+
+ATTRIBUTES = (
+    "t_", "n_iter_", "loss_curve_", "validation_loss_curve_", "validation_scores_", "best_validation_score_",
+    "padding_share_",
+)  # fmt: skip
+
+
+class Progress:
+    """An estimator's counts and curves, the mean of its weights, the best and the last whole epoch's; and ``since``.
+
+    ``best`` are the weights of the best epoch, ``since`` counts the epochs after it; ``whole`` is the state at the end
+    of the last whole epoch, to which Ctrl-C goes back.
+    """
+
+    def __init__(self, estimator: Any, objective: Objective) -> None:
+        self.estimator, self.objective = estimator, objective
+        self.whole: Any = None
+        self.best: Kept | None = None
+        self.since = 0
+
+    def _tensors(self) -> dict[str, list[Any]]:
+        """Return the tensors that belong to it, by what they are."""
+        average = self.estimator._average
+        means = {} if average is None else {"means": average.means, "whole_means": self.whole.means}
+        best = {} if self.best is None else {"best": self.best.copies}
+        return {"whole": self.whole.weights.copies} | means | best
+
+    def to_arrays(self) -> State:
+        """Return the state as plain values and arrays."""
+        average, whole = self.estimator._average, self.whole
+        header = {
+            "attributes": {name: getattr(self.estimator, name) for name in ATTRIBUTES},
+            "since": self.since,
+            "places": self.objective.places,
+            "words": self.objective.words,
+            "is_best_kept": self.best is not None,
+            "whole": {"t": whole.t, "drawn": whole.drawn},
+            "means": None if average is None else {"t": average.t, "whole_t": whole.mean_t},
+        }
+        arrays = {f"{kind}.{k}": one for kind, some in self._tensors().items() for k, one in enumerate(some)}
+        return header, {name: one.cpu().numpy() for name, one in arrays.items()}
+
+    def load(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Be where ``to_arrays`` was; the module holds the weights that training goes on with."""
+        for name in ATTRIBUTES:
+            setattr(self.estimator, name, header["attributes"][name])
+        self.since = header["since"]
+        self.objective.places, self.objective.words = header["places"], header["words"]
+        self.best = Kept(self.estimator.model_) if header["is_best_kept"] else None
+        self.whole.t, self.whole.drawn = header["whole"]["t"], header["whole"]["drawn"]
+        average = self.estimator._average
+        if average is not None:
+            average.t, self.whole.mean_t, average.swapped = header["means"]["t"], header["means"]["whole_t"], False
+        for kind, some in self._tensors().items():
+            for k, one in enumerate(some):
+                one.copy_(torch.from_numpy(arrays[f"{kind}.{k}"]))
