@@ -88,8 +88,8 @@ except ProcessError as error:
     found["other data"] = str(error)
 
 try:
-    images = X.numpy().reshape([(37, 1, 5), (37, 5, 1)][rank])  # of the same rows
-    CNNClassifier([(2, 1)], pool_size=1, random_state=0, engine="torch").fit(images, y.numpy())
+    shaped = X.numpy().reshape([(37, 1, 5), (37, 5, 1)][rank])  # of the same rows
+    CNNClassifier([(2, 1)], pool_size=1, random_state=0, engine="torch").fit(shaped, y.numpy())
 except ProcessError as error:
     found["other images"] = str(error)
 
