@@ -97,7 +97,8 @@ def assert_gone(folder, seconds=5):
     assert workers(folder) == []
 
 
-def test_two_processes_train_one_model_and_a_killed_one_goes_on_to_the_bit(table):
+def test_two_processes_train_one_model_and_a_killed_one_goes_on_to_the_bit(table, monkeypatch):
+    monkeypatch.setenv("ABORT_WHEN_TORN_DOWN", "1")
     whole = torchrun(table, "whole")
     cut = torchrun(table, "cut", kill="1:backward:0", when="cut/checkpoint.pellucid")
     expected, said, _ = finished(whole, table, "whole")

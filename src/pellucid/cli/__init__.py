@@ -50,7 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         status = stop.status
         if status == INTERRUPTED:
             _complain(say("interrupted"))
-    sys.exit(_flushed(status))
+    status = _flushed(status)
+    if "pellucid.scaling.processes" in sys.modules:
+        from pellucid.scaling.processes import end_at_once
+
+        end_at_once(status)
+    sys.exit(status)
 
 
 def _status_of(arguments: list[str]) -> int:

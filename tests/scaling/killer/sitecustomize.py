@@ -2,6 +2,7 @@
 
 KILL is "rank:phase:after", phase a function's name or "import", after the seconds in that phase. Only in the first
 attempt, and not before the file KILL_WHEN is there; a file in KILL_NOTE tells when.
+With ABORT_WHEN_TORN_DOWN a worker whose interpreter is torn down aborts, as torch's threads sometimes do then.
 """
 
 import os
@@ -32,3 +33,11 @@ if "KILL" in os.environ and os.environ.get("TORCHELASTIC_RESTART_COUNT") == "0":
     rank, phase, after = os.environ["KILL"].split(":")
     if os.environ.get("RANK") == rank:
         threading.Thread(target=watch, args=(phase, float(after)), daemon=True).start()
+
+if "ABORT_WHEN_TORN_DOWN" in os.environ and "RANK" in os.environ:
+
+    class Torn:
+        def __del__(self, abort=os.abort):
+            abort()
+
+    sys._torn = Torn()
