@@ -112,9 +112,7 @@ def layered(kind: str, data: Callable[[], tuple[Any, Any]], per: str, **settings
             return (Convolved, "_learn") if kind == "CNNClassifier" else (compiled, "train")
 
         def prepare(model: Any) -> None:
-            from pellucid.scaling.processes import ALONE
-
-            _, recipe, _, data, asked = model._prepare(X, y, None, (None, None), False, None, ALONE)
+            _, recipe, _, data, asked = model._prepare(X, y, None, (None, None), False, None)
             model._taken_up(None, data, asked, recipe)
             model._engine._plan(model.stack_, recipe.batch_size)
 

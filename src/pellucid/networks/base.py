@@ -382,7 +382,7 @@ class StackEstimator(CallbackSupport, BaseEstimator):
 
     def _prepare(
         self, X: Any, y: Any, sample_weight: Any, given: tuple[Any, Any], partial: bool, classes: Any,
-        together: Processes,
+        together: Processes = ALONE,
     ) -> tuple[Problem, Recipe, Validation | None, list[np.ndarray | None], Stack]:  # fmt: skip
         """Check everything that was given; build the network, or see that the one that is there can go on.
 

@@ -199,7 +199,12 @@ def test_questions_that_are_none_are_refused_in_every_room_which_goes_on(studio,
             refused += "refused" in told
         assert refused > 60
         page.say(do="step")
-        assert page.hear().header["frame"]
+        for _ in range(9):  # a room that learns sends a frame more when it has begun, so an answer may be on its way
+            answer = page.hear()
+            if not isinstance(answer, dict) and "frame" in answer.header:
+                break
+        else:
+            pytest.fail(f"no frame, but {answer}")
 
 
 def test_a_message_of_more_than_a_mebibyte_ends_the_connection_and_no_more(studio):
