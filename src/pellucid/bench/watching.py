@@ -2,9 +2,9 @@
 
 The runs last some 50 ms: a fit costs some 0.3 ms whatever its length, and that is not what an epoch pays.
 
-The bare loop prepares as the fit does (checks, first weights, buffers), then calls the compiled functions that the
-fit calls, with the same arguments, and does nothing else: nothing counts, yields, looks for Ctrl-C or for weights that
-are not finite. Quality is that of the fit, which the calls were taken down from.
+The bare loop prepares as the fit does (checks, first weights, buffers, the orders of the samples), then calls the
+compiled functions that the fit calls, with the same arguments, and does nothing else: nothing counts, yields, looks for
+Ctrl-C or for weights that are not finite. Quality is that of the fit, which the calls were taken down from.
 """
 
 from collections.abc import Callable
@@ -112,9 +112,10 @@ def layered(kind: str, data: Callable[[], tuple[Any, Any]], per: str, **settings
             return (Convolved, "_learn") if kind == "CNNClassifier" else (compiled, "train")
 
         def prepare(model: Any) -> None:
-            _, recipe, _, data, asked = model._prepare(X, y, None, (None, None), False, None)
+            problem, recipe, _, data, asked = model._prepare(X, y, None, (None, None), False, None)
             model._taken_up(None, data, asked, recipe)
             model._engine._plan(model.stack_, recipe.batch_size)
+            model._training._orders(recipe, problem, model.max_iter, -(-problem.size // recipe.batch_size))
 
         made = contenders(
             lambda: getattr(pellucid, kind)(**given), (X, y), prepare, kernel,

@@ -223,3 +223,13 @@ def test_without_torch_it_says_what_is_missing(monkeypatch):
     assert room.about() == {"formulas": {}, "sources": {}}
     with pytest.raises(InvalidArgumentError, match=r"pip install 'pellucid\[torch\]'"):
         room.ask("read", {})
+
+
+def test_pages_that_learn_from_the_same_pairs_share_them(monkeypatch):
+    monkeypatch.setattr(inference, "SIZES", {"train": 50, "validation": 10, "test": 10})
+    written, given = sentences.pairs(3), inference.pairs(3)
+    assert sentences.pairs(3) is written
+    assert [pair.label for pair in written["train"]] == [pair.label for pair in given["train"]]
+    assert sentences.pairs(4) is not written
+    monkeypatch.setattr(inference, "SIZES", {"train": 60, "validation": 10, "test": 10})
+    assert len(sentences.pairs(4)["train"]) == 60

@@ -191,7 +191,7 @@ def eight_tabs(port, token, seconds, failures):
     return tabs, until
 
 
-@pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seconds", [60, pytest.param(600, marks=pytest.mark.long)])
 def test_eight_tabs_that_come_and_go_leave_it_well(command, seconds):
     process = command("--port", "0", "--no-browser")
     port, token = address_of(process)
@@ -215,6 +215,6 @@ def test_eight_tabs_that_come_and_go_leave_it_well(command, seconds):
     print(f"memory {growth:+.1%}, ping p99 {1000 * np.quantile(waits, 0.99):.0f} ms of {len(waits)}")
     assert failures == []
     assert process.poll() is None
-    if seconds >= 60:  # long enough for the figures to mean something
+    if seconds > 60:  # the figures are those of a machine that does nothing else
         assert growth <= 0.05
         assert np.quantile(waits, 0.99) <= 0.25

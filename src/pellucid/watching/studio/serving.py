@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import tempfile
 import threading
 import warnings
@@ -21,6 +22,7 @@ __all__ = ["listen", "serve", "server_of", "token_of"]
 
 FIRST_PORT = 8765
 MOST_TRIES = 20
+SWITCH_EVERY = 0.0005  # seconds: a page waits for its turn behind all jobs, each of which would have Python's 5 ms
 ANY = ("", "0.0.0.0", "::")  # noqa: S104 - compared with; to listen there takes a flag and a token
 TOKEN_VARIABLE = "PELLUCID_STUDIO_TOKEN"  # noqa: S105 - a name
 REDIRECT = """<!doctype html>
@@ -60,6 +62,7 @@ def serve(
     address = f"http://{_in_address(_own_address(host) if host in ANY else host)}:{at}/{token}/"
     print(say("The studio is open at {address} (Ctrl-C closes it)", address=address), flush=True)
     threading.Thread(target=_warm_up, daemon=True).start()
+    sys.setswitchinterval(SWITCH_EVERY)
     with warnings.catch_warnings(), _shown(address if browser else None):
         warnings.simplefilter("ignore")  # what matters of them, a room says in its frame
         server_of(app).run(sockets=[listening])

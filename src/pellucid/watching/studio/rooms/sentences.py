@@ -5,6 +5,7 @@ seed, or it is to learn anew, the room trains it, some batches an advance, and k
 transition of the machine.
 """
 
+import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import islice
@@ -69,6 +70,20 @@ class WithoutTorch:
         raise InvalidArgumentError("this room needs PyTorch: pip install 'pellucid[torch]'")
 
 
+_written: dict[tuple[int, ...], Any] = {}  # the pairs that were asked for last, by seed and sizes
+_writing = threading.Lock()
+
+
+def pairs(seed: int) -> Any:
+    """Return the pairs of a seed, written once for all pages that learn from the same ones: a second of Python each."""
+    key = (seed, *inference.SIZES.values())
+    with _writing:
+        if key not in _written:
+            _written.clear()
+            _written[key] = inference.pairs(seed)
+        return _written[key]
+
+
 class SentencesRoom:
     """``SPINNClassifier.trace`` of one of two sentences and ``predict_proba`` of both; before that, its ``steps``."""
 
@@ -104,9 +119,9 @@ class SentencesRoom:
 
     def _training(self) -> Iterator[Step]:
         """Train, and keep what was trained."""
-        pairs, model = inference.pairs(self.seed), inference.network(self.seed)
-        self.batches = -(-len(pairs["train"]) // model.batch_size)
-        for step in inference.training(model, pairs, "batch"):
+        written, model = pairs(self.seed), inference.network(self.seed)
+        self.batches = -(-len(written["train"]) // model.batch_size)
+        for step in inference.training(model, written, "batch"):
             self.model = model
             yield step
         self.is_kept = inference.keep(model) is not None
