@@ -41,7 +41,7 @@ from pellucid.parts.stack import Stack
 from pellucid.scaling import import_torch
 from pellucid.scaling.loop import learn
 from pellucid.scaling.losses import rows as loss_rows
-from pellucid.scaling.modules import module_of, running, with_norms_of_one_value
+from pellucid.scaling.modules import module_of, products_of_lines, running, with_norms_of_one_value
 from pellucid.scaling.processes import Line, Processes, join, launched
 
 __all__ = ["DEVICES", "PRECISIONS", "Torch", "check_compiler", "device_for"]
@@ -168,6 +168,7 @@ class Torch:
         bound = self._bind(stack, recipe, problem, self._nothing, training=False)
         with bound.at_work():
             (everything,) = bound.batches(np.arange(problem.size)[None], 0, np.zeros(1), whole=True)
+            bound.optimizer.zero_grad()
             value, _ = bound.together.backward(bound.weights, bound.loss, everything, running=bound.running)
             bound.hand_over()
             bound.give_back()
@@ -332,8 +333,8 @@ class _Bound:
     def hand_over(self) -> None:
         """Give the slopes to the optimizer, that of the penalty strength/2 |W|² added."""
         for weight, line in zip(self.weights, self.lines, strict=True):
-            line.grad = weight.grad.t() if weight.ndim == 2 else weight.grad
-            weight.grad = None
+            if weight is not line:
+                line.grad, weight.grad = weight.grad, None
         if self.strength:
             for line in self.held:
                 line.grad.add_(line.detach(), alpha=self.strength)
@@ -373,6 +374,7 @@ def _bind(name: str, stack: Stack, recipe: Recipe, problem: Problem, memory: Mem
     with torch.no_grad():
         for weight, line in zip(weights, lines, strict=True):
             weight.data = line.detach().t() if line.ndim == 2 else line.detach()
+        weights = products_of_lines(module, weights, lines)
         for buffer, view in zip(buffers, stack.parameters.running.values(), strict=True):
             buffer.data = torch.from_numpy(view).to(device)
     X, Y, W = (torch.from_numpy(array).to(device) for array in typed(problem))
