@@ -32,7 +32,7 @@ from typing import Any
 from pellucid.errors import PellucidWarning, ProcessError
 from pellucid.scaling import import_torch
 
-__all__ = ["ALONE", "Line", "Processes", "end_at_once", "join", "launched", "leave_with_parent"]
+__all__ = ["ALONE", "Line", "Processes", "join", "launched", "leave_with_parent"]
 
 GOING, BEGINNING, LEFT, FAILED = 0.0, 1.0, 2.0, 3.0  # who begins anew is ahead of those that still go on
 # Processes import and read at different speeds; who is silent for longer is lost.
@@ -292,16 +292,6 @@ def _store(distributed: Any) -> Any:
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     store = distributed.TCPStore(address, port, is_master=False, timeout=PATIENCE)
     return distributed.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
-
-
-def end_at_once(status: int) -> None:
-    """End this process if it has met others, all that waits for its end done, but torch not torn down.
-
-    While it is, one of its threads aborts about one process in a hundred, and torchrun takes all of them for failed.
-    """
-    if _meet.cache_info().currsize:
-        atexit._run_exitfuncs()
-        os._exit(status)
 
 
 def _part() -> None:

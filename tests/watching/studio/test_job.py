@@ -12,7 +12,7 @@ from pellucid.watching.studio import app, job
 
 
 def jobs():
-    return [thread for thread in threading.enumerate() if thread.name == "studio job"]
+    return [thread for thread in threading.enumerate() if thread.name == "pellucid-job"]
 
 
 def wait_until(true, seconds=20):

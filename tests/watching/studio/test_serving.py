@@ -191,6 +191,18 @@ def eight_tabs(port, token, seconds, failures):
     return tabs, until
 
 
+@posix
+def test_it_ends_as_it_was_told_while_a_network_learns(command):
+    process = command("--port", "0", "--no-browser")
+    with connect(*address_of(process)) as page:
+        page.send(dumps({"do": "open", "room": "sentences", "settings": {"anew": True}, "play": True}))
+        while not has_begun(page):
+            pass
+        process.terminate()
+        process.communicate(timeout=20)
+    assert process.returncode == 143
+
+
 @pytest.mark.parametrize("seconds", [60, pytest.param(600, marks=pytest.mark.long)])
 def test_eight_tabs_that_come_and_go_leave_it_well(command, seconds):
     process = command("--port", "0", "--no-browser")

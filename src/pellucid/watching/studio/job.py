@@ -31,7 +31,7 @@ class Job(threading.Thread):
     """``send(bytes)`` is called from this thread with each frame, and with None when the job has ended itself."""
 
     def __init__(self, send: Callable[[bytes | None], None]) -> None:
-        super().__init__(daemon=True, name="studio job")
+        super().__init__(daemon=True, name="pellucid-job")
         self.send = send
         self.room: Room | None = None
         self.playing = False
