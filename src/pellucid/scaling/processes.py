@@ -152,7 +152,7 @@ class Processes:
         for number, weight in enumerate(weights, start=self.size):
             flags[number] = float(weight.grad is not None)  # a slope that nobody has stays away, as it does alone
             grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
-            parts.append(_in_memory_order(weight, grad).reshape(-1) * size)
+            parts.append(grad.reshape(-1) * size)
         parts += [buffer.reshape(-1).to(flags.dtype) * size for buffer in running]
         sums = torch.as_tensor([size], dtype=flags.dtype)
         total = torch.as_tensor(value * size, dtype=flags.dtype, device=weights[0].device).reshape(1)
@@ -163,8 +163,8 @@ class Processes:
         count = known[0]
         start, scale = 0, 1 / count if count else 0.0
         for weight, present in zip(weights, known[self.size + 1 :], strict=True):
-            slope = line[start : start + weight.numel()].mul_(scale).view(_in_memory_order(weight, weight).shape)
-            weight.grad = _in_memory_order(weight, slope, back=True) if present else None
+            slope = line[start : start + weight.numel()].mul_(scale).view(weight.shape)
+            weight.grad = slope if present else None
             start += weight.numel()
         for buffer in running:
             if count:
@@ -234,11 +234,6 @@ class Processes:
 
 
 ALONE = Processes()
-
-
-def _in_memory_order(weight: Any, tensor: Any, *, back: bool = False) -> Any:
-    """Return a tensor of a weight's shape as the weight lies in memory: Pellucid's matrices lie transposed."""
-    return tensor.t() if weight.ndim == 2 and not weight.is_contiguous() else tensor
 
 
 def launched() -> Processes:

@@ -140,11 +140,12 @@ class _Encode(torch.autograd.Function):
         ctx: Any, leaves: Tensor, W: Tensor, b: Tensor, V: Tensor, d: Tensor, made: Plan, wanted: np.ndarray,
         mult: bool, all_e: bool,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        H, T, R, S, N = W.shape[1] // 5, d.shape[0] // 4, made.left.size, made.buffer.size, made.covered.size
-        base, is_compiled = 1 + made.leaves, _is_compiled(leaves)
-        seen = (1 if is_compiled else 2) * H + T if T else 0  # torch operations multiply both states at every step
+        H, T, R, S, base = W.shape[1] // 5, d.shape[0] // 4, made.left.size, made.buffer.size, 1 + made.leaves
+        is_compiled = _is_compiled(leaves)
+        # torch operations multiply both states of the stack at every step, and keep nothing of what is covered.
+        N, inputs = (made.covered.size, H + T) if is_compiled else (0, 2 * H + T)
         states = [(base + R, H), (base + R, H), (base if T else 0, 4 * T), (1 + N if T else 0, 4 * T), (S, T), (S, T)]
-        kept = [(R, W.shape[0]), (R, 5 * H), (S, seen), (S, 4 * T), (N, H)]
+        kept = [(R, W.shape[0]), (R, 5 * H), (S, inputs if T else 0), (S, 4 * T), (N, H)]
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(W, b, V, d)
         if is_compiled:

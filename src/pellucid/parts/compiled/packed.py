@@ -136,7 +136,7 @@ def add_packed_tn(a, b, c, space):
     wide = 2 * WIDTH // c.itemsize
     for near in range(0, k, DEPTH):
         deep = min(DEPTH, k - near)
-        _pack_rows(b[near : near + deep], space)
+        _pack_columns(b[near : near + deep], n, space)
         for top in range(0, m, HEIGHT):
             for start in range(0, n, wide):
                 narrow = n - start <= wide // 2
@@ -149,12 +149,12 @@ def add_packed_tn(a, b, c, space):
 
 
 @kernel(inner=True)
-def _pack_rows(b, out):
-    """Write the panels of B (k, n), with room behind it; what is beyond column n does not matter."""
+def _pack_columns(b, stop, out):
+    """Write the panels of the columns of B (k, n) before ``stop``; the last may reach beyond, where there is room."""
     (k, n), step, wide = b.shape, lanes(b), 2 * WIDTH // b.itemsize
     for near in range(0, k, NEAR):
         far = min(k, near + NEAR)
-        for start in range(0, n, wide):
+        for start in range(0, stop, wide):
             at = start * k + near * wide
             for place in range(near * n + start, far * n + start, n):
                 for j in range(0, wide, step):
@@ -165,16 +165,9 @@ def _pack_rows(b, out):
 @kernel(inner=True)
 def pack(b, out):
     """Write the panels of B (k, n)."""
-    (k, n), step, wide = b.shape, lanes(b), 2 * WIDTH // b.itemsize
-    for near in range(0, k, NEAR):
-        far = min(k, near + NEAR)
-        for start in range(0, n - wide + 1, wide):
-            at = start * k + near * wide
-            for place in range(near * n + start, far * n + start, n):
-                for j in range(0, wide, step):
-                    store(out, at + j, load(b, place + j))
-                at += wide
+    (k, n), wide = b.shape, 2 * WIDTH // b.itemsize
     start = n // wide * wide
+    _pack_columns(b, start, out)
     if start < n:
         for p in range(k):
             for j in range(wide):
