@@ -175,9 +175,7 @@ class Convolved(Reference):
 
     def _plan(self, stack: Any, rows: int) -> Plan:
         wanted = (stack, rows, self.threads, stack.dropout)  # nothing else that it lays out may change
-        if wanted != self._planned.of:
-            self._planned.of, self._planned.plan = wanted, Plan(stack, rows, self.threads)
-        plan: Plan = self._planned.plan
+        plan: Plan = self._planned.made(wanted, lambda: Plan(stack, rows, self.threads))
         return plan
 
     def _shared(self, work: Callable[[int, int, np.ndarray], None], rows: int, scratch: np.ndarray) -> None:

@@ -6,6 +6,7 @@ within an engine every run is bit-equal.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -177,6 +178,13 @@ class Planned(threading.local):
     of: tuple[Any, ...] = ()
     plan: Any = None
 
+    def made(self, of: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """Return the plan for this, made anew where it is another than the last."""
+        if of != self.of:
+            self.plan = make()
+            self.of = of
+        return self.plan
+
 
 class Compiled:
     """Whole epochs in compiled code: see ``compiled.py``. Buffers are allocated once a thread and batch size."""
@@ -189,19 +197,20 @@ class Compiled:
 
     def _plan(self, stack: Stack, rows: int) -> dict[str, Any]:
         """Return the arrays that describe a stack to compiled code, with room for batches of ``rows``."""
-        # Only dropout may change in a stack; compiled code that was given another's plan would write where it must not.
-        wanted = (stack, rows, stack.dropout)
-        if wanted != self._planned.of:
+
+        def make() -> dict[str, Any]:
             layout, size = dense_layout(stack, rows)
             codes = [CODES[name] for name in ("identity", *stack.activations)]
-            self._planned.of = wanted
-            self._planned.plan = {
+            return {
                 "work": np.zeros(size, stack.dtype),
                 "sizes": np.array(stack.sizes, np.int64),
                 "layout": layout,
                 "codes": np.array(codes, np.int64),
             }
-        return self._planned.plan
+
+        # Only dropout may change in a stack; compiled code that was given another's plan would write where it must not.
+        plan: dict[str, Any] = self._planned.made((stack, rows, stack.dropout), make)
+        return plan
 
     def train(
         self, stack: Stack, recipe: Recipe, problem: Problem, memory: Memory,
