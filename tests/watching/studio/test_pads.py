@@ -148,10 +148,10 @@ def test_the_last_point_of_a_colour_stays_so_that_what_is_shown_is_what_is_learn
     page = visit("playground")
     page.click("[data-tool='erase']")
     box = page.locator(".pellucid-plane").bounding_box()
-    for y in range(2, 100, 4):  # all of the inner circle, and all of the outer
+    for y in range(2, 100, 5):  # all of the inner circle, and all of the outer
         page.mouse.move(box["x"] + 2, box["y"] + y / 100 * box["height"])
         page.mouse.down()
-        page.mouse.move(box["x"] + box["width"] - 2, box["y"] + y / 100 * box["height"], steps=60)
+        page.mouse.move(box["x"] + box["width"] - 2, box["y"] + y / 100 * box["height"], steps=24)
         page.mouse.up()
     until(page, "document.querySelector('#live').textContent.includes('the last one stays')")
     assert points(page) == 2

@@ -87,6 +87,7 @@ class Job(threading.Thread):
             elif self.playing and monotonic() >= due:
                 due = max(due + self._interval, monotonic() - 2 * self._interval)  # what is late is caught up, a little
                 self._try(self._advance, None)
+        self.room = None  # its memory is not the server's to keep until the next page comes
 
     @property
     def _interval(self) -> float:

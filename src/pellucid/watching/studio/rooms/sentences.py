@@ -6,7 +6,7 @@ transition of the machine.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from itertools import islice
 from time import monotonic
@@ -84,6 +84,13 @@ def pairs(seed: int) -> Any:
         return _written[key]
 
 
+def learning(seed: int) -> Iterator[tuple[Any, Step]]:
+    """Train the network of a seed on its pairs; yield it with each Step."""
+    model = inference.network(seed)
+    for step in inference.training(model, pairs(seed), "batch"):
+        yield model, step
+
+
 class SentencesRoom:
     """``SPINNClassifier.trace`` of one of two sentences and ``predict_proba`` of both; before that, its ``steps``."""
 
@@ -94,7 +101,8 @@ class SentencesRoom:
         self.told = False  # of what runs: as soon as there is a model
         self.model: Any = None
         self.is_kept, self.trouble = False, ""
-        self.run: Iterator[Step] | None = None
+        self.going: Callable[[], bool]
+        self.run: Iterator[tuple[Any, Step]] | None = None  # knows nothing of the room: what ends with it ends at once
         self.step: Step | None = None
         self.epoch: Step | None = None  # the last that is whole
         self.batches = 0  # of an epoch
@@ -115,16 +123,7 @@ class SentencesRoom:
         if model is not None and self.wanted in (None, model.random_state):
             self.model, self.is_kept = model, True
         else:
-            self.run = self._training()
-
-    def _training(self) -> Iterator[Step]:
-        """Train, and keep what was trained."""
-        written, model = pairs(self.seed), inference.network(self.seed)
-        self.batches = -(-len(written["train"]) // model.batch_size)
-        for step in inference.training(model, written, "batch"):
-            self.model = model
-            yield step
-        self.is_kept = inference.keep(model) is not None
+            self.run = learning(self.seed)
 
     def advance(self) -> bool:
         """Open the model; train for some batches; of a trained machine, take one transition."""
@@ -139,13 +138,16 @@ class SentencesRoom:
         self.moment = min(self.moment + 1, self.last)
         return self.moment < self.last
 
-    def _learn(self, run: Iterator[Step]) -> None:
+    def _learn(self, run: Iterator[tuple[Any, Step]]) -> None:
         begun, batch = monotonic(), self.batch
-        for step in islice(run, BATCHES):
+        for self.model, step in islice(run, BATCHES):
             self.step, self.epoch = (self.step, step) if step.kind == "epoch" else (step, self.epoch)
+            if not self.going():
+                return
+        self.batches = -(-inference.SIZES["train"] // self.model.batch_size)
         if self.epoch is not None and self.epoch.number == inference.EPOCHS:
             next(run, None)
-            self.run = None
+            self.run, self.is_kept = None, inference.keep(self.model) is not None
         if batch:
             self.spent += monotonic() - begun
         else:
