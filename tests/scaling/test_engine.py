@@ -156,7 +156,8 @@ def test_divergence_is_named_and_the_last_finite_weights_stay():
         pytest.raises(DivergenceError, match=r"diverged in epoch \d+ at learning rate 1000"),
     ):
         model.set_params(loss="squared_error", alpha=10.0).fit(X, y)
-    assert np.isfinite(model.predict_proba(X)).all()
+    # The weights, not what they make of X: finite ones may be so large already that their products are not.
+    assert all(np.isfinite(weights).all() for weights in model.coefs_ + model.intercepts_)
 
 
 def test_ctrl_c_leaves_the_model_of_the_last_whole_epoch(monkeypatch):
