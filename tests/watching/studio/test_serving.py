@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from json import dumps, loads
 from pathlib import Path
 from urllib.request import urlopen
@@ -134,17 +134,37 @@ def connect(port, token):
     )
 
 
+@contextmanager
+def let_in(port, token):
+    """Be a page, as soon as those that have left no longer count: each does until its thread has ended."""
+    end = time.monotonic() + 60
+    while True:
+        with connect(port, token) as page:
+            if is_in(page):
+                yield page
+                return
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def is_in(page):
+    try:
+        page.send('{"do":"ping","id":0}')
+        return loads(page.recv(timeout=60)) == {"pong": 0}
+    except ConnectionClosed:
+        return False
+
+
 def open_every_room(port, token, tabs=8):
     """Let the server import and compile all that it ever will, and take the memory that so many rooms need at once."""
     for room in ROOMS:
         with ExitStack() as stack:
-            pages = [stack.enter_context(connect(port, token)) for _ in range(tabs)]
+            pages = [stack.enter_context(let_in(port, token)) for _ in range(tabs)]
             for page in pages:
                 page.send(dumps({"do": "open", "room": room, "settings": {}, "play": True}))
             for page in pages:
                 while not has_begun(page):
                     pass
-        time.sleep(1)  # those that left are counted until their threads have ended
 
 
 def has_begun(page):
@@ -212,9 +232,9 @@ def test_eight_tabs_that_come_and_go_leave_it_well(command, seconds):
     open_every_room(port, token)
     for tab in eight_tabs(port, token, 8, failures)[0]:
         tab.join()
-    time.sleep(2)  # or the page that asks would be one too many: those that left are counted until their threads end
-    before = psutil.Process(process.pid).memory_info().rss
-    with connect(port, token) as page:
+    with let_in(port, token) as page:
+        time.sleep(2)
+        before = psutil.Process(process.pid).memory_info().rss
         tabs, until = eight_tabs(port, token, seconds, failures)
         while time.monotonic() < until:
             start = time.perf_counter()

@@ -5,6 +5,7 @@ seed, or it is to learn anew, the room trains it, some batches an advance, and k
 transition of the machine.
 """
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -81,6 +82,9 @@ def pairs(seed: int) -> Any:
         if key not in _written:
             _written.clear()
             _written[key] = inference.pairs(seed)
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()  # they stay: looking for cycles among them, and in torch, would hold all pages for 0.3 s
         return _written[key]
 
 
