@@ -80,11 +80,16 @@ class Sentence(NamedTuple):
     @property
     def tree(self) -> Tree:
         """The sentence with its parse."""
-        first, _, last = self.quantifier.rpartition(" ")
-        quantifier = (first, last) if first else last
-        phrase = (self.adjective, self.noun) if self.adjective else self.noun
-        said = f"{self.verb}es" if self.verb.endswith("ch") else f"{self.verb}s"
-        return Tree.from_nested(((quantifier, phrase), ("does", ("not", self.verb)) if self.negated else said))
+        return _tree(self)
+
+
+@cache
+def _tree(sentence: Sentence) -> Tree:
+    quantifier, adjective, noun, negated, verb = sentence
+    first, _, last = quantifier.rpartition(" ")
+    phrase = (adjective, noun) if adjective else noun
+    said = f"{verb}es" if verb.endswith("ch") else f"{verb}s"
+    return Tree.from_nested((((first, last) if first else last, phrase), ("does", ("not", verb)) if negated else said))
 
 
 def english_label(premise: Sentence, hypothesis: Sentence) -> str:

@@ -5,6 +5,7 @@ none. Where a pair goes both ways, training may learn it in both.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,8 +102,9 @@ class _Words(NamedTuple):
 
 def sides(found: Sequence[tuple[Sentence, ...]], vocabulary: Vocabulary) -> list[Side]:
     """Return the word numbers and the transitions of all first sentences, and of all second ones."""
+    numbers = cache(vocabulary.indices)  # many a sentence stands in several pairs
     return [
-        Side([vocabulary.indices(part.words) for part in side], [part.transitions for part in side])
+        Side([numbers(part.words) for part in side], [part.transitions for part in side])
         for side in zip(*found, strict=True)
     ]
 

@@ -1,6 +1,8 @@
 """Starting the studio: a free port on this machine, the address on stdout, and the page in the browser."""
 
+import ctypes
 import os
+import platform
 import socket
 import sys
 import tempfile
@@ -23,6 +25,7 @@ __all__ = ["listen", "serve", "server_of", "token_of"]
 FIRST_PORT = 8765
 MOST_TRIES = 20
 SWITCH_EVERY = 0.0005  # seconds: a page waits for its turn behind all jobs, each of which would have Python's 5 ms
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # as in glibc's malloc.h
 ANY = ("", "0.0.0.0", "::")  # noqa: S104 - compared with; to listen there takes a flag and a token
 TOKEN_VARIABLE = "PELLUCID_STUDIO_TOKEN"  # noqa: S105 - a name
 REDIRECT = """<!doctype html>
@@ -61,6 +64,7 @@ def serve(
     app = application(token, [f"{name}:{at}" for name in names], at if remote else None)
     address = f"http://{_in_address(_own_address(host) if host in ANY else host)}:{at}/{token}/"
     print(say("The studio is open at {address} (Ctrl-C closes it)", address=address), flush=True)
+    _keep_no_more_than_is_used()
     threading.Thread(target=_warm_up, daemon=True).start()
     sys.setswitchinterval(SWITCH_EVERY)
     with warnings.catch_warnings(), _shown(address if browser else None):
@@ -141,6 +145,14 @@ def listen(host: str, port: int | None) -> socket.socket:
         else:
             return found
     raise InvalidArgumentError(f"port {tries[-1]} on {host} cannot be had ({reason}); give another with --port")
+
+
+def _keep_no_more_than_is_used() -> None:
+    """Let glibc give memory back when a page goes: it would keep for each thread what that ever had, 200 MB in all."""
+    if platform.libc_ver()[0] == "glibc":
+        glibc = ctypes.CDLL(None)
+        for option, value in ((M_ARENA_MAX, 1), (M_MMAP_THRESHOLD, 1 << 20), (M_TRIM_THRESHOLD, 1 << 20)):
+            glibc.mallopt(option, value)
 
 
 def _warm_up() -> None:
