@@ -37,6 +37,7 @@ __all__ = ["ALONE", "Line", "Processes", "join", "launched", "leave_with_parent"
 GOING, BEGINNING, LEFT, FAILED = 0.0, 1.0, 2.0, 3.0  # who begins anew is ahead of those that still go on
 # Processes import and read at different speeds; who is silent for longer is lost.
 PATIENCE = timedelta(minutes=10)
+WAIT = 1.0  # seconds: torchrun, which looks every 0.1 s, is to see who has gone before those who notice it go too
 LOOK_EVERY = 0.5  # seconds
 
 
@@ -183,6 +184,7 @@ class Processes:
         try:
             yield
         except RuntimeError as error:
+            time.sleep(WAIT)
             raise ProcessError(
                 f"rank {self.rank}: another of the {self.size} processes has gone; see what it said, and start again"
             ) from error
