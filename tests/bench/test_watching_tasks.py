@@ -23,9 +23,10 @@ def test_calls_are_taken_down_in_order_and_the_function_is_put_back():
             return a + b
 
     function = Owner.kernel
-    found, calls = watching.calls_of(Owner, "kernel", lambda: [Owner.kernel(n, 1) for n in range(3)])
+    found, calls, changed = watching.calls_of(Owner, "kernel", lambda: [Owner.kernel(n, 1) for n in range(3)])
     assert found is function is Owner.kernel
     assert calls == [(0, 1), (1, 1), (2, 1)]
+    assert changed == []
     with pytest.raises(ZeroDivisionError):
         watching.calls_of(Owner, "kernel", lambda: 1 / 0)
     assert Owner.kernel is function
@@ -47,8 +48,8 @@ def test_the_bare_loop_s_calls_are_those_that_train(task, monkeypatch):
     counted, taken = [], watching.calls_of
 
     def counting(owner, name, work):
-        function, calls = taken(owner, name, work)
-        return lambda *arguments: counted.append(function(*arguments)), calls
+        function, calls, changed = taken(owner, name, work)
+        return lambda *arguments: counted.append(function(*arguments)), calls, changed
 
     monkeypatch.setattr(watching, "calls_of", counting)
     bare = watching.TASKS[task](Setting()).contenders["bare-loop"]()
@@ -57,3 +58,27 @@ def test_the_bare_loop_s_calls_are_those_that_train(task, monkeypatch):
     assert first >= 1
     bare.work(1)
     assert len(counted) == 2 * first
+
+
+@pytest.mark.filterwarnings("ignore:training stopped after max_iter")
+@pytest.mark.parametrize("task", watching.TASKS)
+def test_every_round_of_the_bare_loop_begins_with_the_fit_s_weights(task, monkeypatch):
+    began, taken = [], watching.calls_of
+
+    def looking(owner, name, work):
+        function, calls, changed = taken(owner, name, work)
+        assert any(array.dtype.kind == "f" for array, _ in changed)
+
+        def look(*arguments):
+            began.append(all(array.tobytes() == before.tobytes() for array, before in changed))
+            function(*arguments)
+
+        return look, calls, changed
+
+    monkeypatch.setattr(watching, "calls_of", looking)
+    bare = watching.TASKS[task](Setting()).contenders["bare-loop"]()
+    for seed in range(2):
+        began.clear()
+        bare.work(seed)
+        assert began[0]
+        assert not any(began[1:])
