@@ -8,6 +8,7 @@ directions are compiled loops over the tensors' memory; elsewhere the same steps
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import prod
 from typing import Any
 
@@ -194,8 +195,6 @@ class _Encode(torch.autograd.Function):
                 h.dtype,
             )
             gradients = [_array(shape, h.dtype) for shape in results]
-            for array in (*scratch[:6], *gradients[:4]):
-                array.fill(0)
             wanted = ctx.wanted[: 0 if d_out is None else None]
             outside = [np.empty((0, n), h.dtype) if one is None else _memory(one) for one, n in ((d_out, H), (d_e, T))]
             given = (h, c, e, m, _memory(W), _memory(V), X, Z, Y, G, C, wanted, *outside)
@@ -220,26 +219,30 @@ def _is_compiled(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu"
 
 
+LINE = 64  # bytes of a cache line
 _spare: list[np.ndarray] = []  # memory that nobody uses: new memory costs a page fault every 4 kB
 
 
 def _workspace(shapes: Sequence[tuple[int, ...]], dtype: Any) -> list[np.ndarray]:
-    """Return empty arrays in one piece of memory, behind each of which kernels may read and write back."""
+    """Return empty arrays in one piece of memory, behind each of which kernels may read and write back.
+
+    Each starts with a cache line: the widest registers are filled in half the time where they never cross one.
+    """
     from pellucid.parts.compiled.vectors import ROOM
 
+    line = LINE // dtype.itemsize
     sizes = [prod(shape) for shape in shapes]
-    total = (sum(sizes) + ROOM * len(sizes)) * dtype.itemsize
+    places = [0, *accumulate(-(-(size + ROOM) // line) * line for size in sizes)]
+    total = places[-1] * dtype.itemsize + LINE
     try:
         memory = _spare.pop()
     except IndexError:
         memory = np.empty(0, np.uint8)
     if len(memory) < total:
         memory = np.empty(total, np.uint8)
-    flat, at, arrays = memory[:total].view(dtype), 0, []
-    for size, shape in zip(sizes, shapes, strict=True):
-        arrays.append(flat[at : at + size].reshape(shape))
-        at += size + ROOM
-    return arrays
+    start = -memory.ctypes.data % LINE
+    flat = memory[start : start + places[-1] * dtype.itemsize].view(dtype)
+    return [flat[at : at + size].reshape(shape) for at, size, shape in zip(places[:-1], sizes, shapes, strict=True)]
 
 
 def _give_back(array: np.ndarray) -> None:

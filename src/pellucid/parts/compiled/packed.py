@@ -5,9 +5,10 @@ few rows. Here B (k, n) is copied once, as panels of so many columns as a tile h
 
     panel p: B[0, p·wide : (p+1)·wide], B[1, p·wide : (p+1)·wide], ...     zeros beyond column n
 
-A tile is some rows of C by two vectors, held in registers while k runs: of 6 rows, for 12 sums, 2 weights and an input
-fit into 16 registers, or of 4, which take as long as fewer would. Where rows are wanting the last one is done twice.
-Behind C there must be ``ROOM``. Sums run in the order of k: the same bits whatever the number of threads.
+A tile is some rows of C by two vectors, held in registers while k runs: of 12 rows where there are 32 registers; of 6,
+for 12 sums, 2 weights and an input fit into 16; or of 4, which take as long as fewer would. Where rows are wanting the
+last one is done twice. Behind C there must be ``ROOM``. Sums run in the order of k: the same bits whatever the number
+of threads.
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ __all__ = ["add_packed", "add_packed_tn", "is_fast", "pack", "pack_turned", "pan
 WIDTH = 64 if binding.get_host_cpu_features().get("avx512f") else 32  # bytes of a register
 DEPTH = 256  # k at a time: a panel's part, 16 kB or 32 kB, stays in the first-level cache for all rows
 HEIGHT = 192  # rows at a time, whose part of A stays in the second-level cache for all panels
+TALL = 12 if WIDTH == 64 else 6  # rows of the tallest tile: 24 sums, 2 weights and an input fit into 32 registers
 NEAR = 16  # rows that are packed at a time: both they and the parts of panels that they make lie side by side
 
 
@@ -41,7 +43,7 @@ def space_for(itemsize: int, weights: Sequence[tuple[int, int]], slopes: Sequenc
     """Return how many numbers the panels of weights (k, n) take, and of products Aᵀ B of so many columns."""
     wide = 2 * WIDTH // itemsize
     kept = sum(-(-n // wide) * wide * k for k, n in weights)
-    return kept + max((DEPTH * (n + wide) for n in slopes), default=0) + ROOM
+    return kept + max((DEPTH * (n + wide + HEIGHT) for n in slopes), default=0) + ROOM
 
 
 @kernel(inner=True)
@@ -103,7 +105,27 @@ def _tile(rows, vectors):
     return add_tile
 
 
-TILE_6, TILE_4, NARROW_6, NARROW_4 = _tile(6, 2), _tile(4, 2), _tile(6, 1), _tile(4, 1)
+TILE_12, TILE_6, TILE_4, NARROW_6, NARROW_4 = _tile(12, 2), _tile(6, 2), _tile(4, 2), _tile(6, 1), _tile(4, 1)
+
+
+@kernel(inline=True)
+def _add_tile(a, a_at, a_row, a_step, b, b_at, c, c_at, n, k, height, width):
+    """Add to the next tile of C (rows, n), of the height that suits the rows that there are, and return its height."""
+    narrow = width <= WIDTH // c.itemsize
+    if TALL == 12 and height > 10 and not narrow:
+        TILE_12(a, a_at, a_row, a_step, b, b_at, c, c_at, n, k, height, width)
+        return 12
+    if height > 8 or 5 <= height <= 6:  # 7 and 8 are twice 4
+        if narrow:
+            NARROW_6(a, a_at, a_row, a_step, b, b_at, c, c_at, n, k, height, width)
+        else:
+            TILE_6(a, a_at, a_row, a_step, b, b_at, c, c_at, n, k, height, width)
+        return 6
+    if narrow:
+        NARROW_4(a, a_at, a_row, a_step, b, b_at, c, c_at, n, k, height, width)
+    else:
+        TILE_4(a, a_at, a_row, a_step, b, b_at, c, c_at, n, k, height, width)
+    return 4
 
 
 @kernel(inner=True, apart=True)
@@ -113,20 +135,13 @@ def add_packed(a, packed, c, m, k, n):
     for top in range(0, m, HEIGHT):
         end = min(m, top + HEIGHT)
         for near in range(0, k, DEPTH):
+            deep = min(DEPTH, k - near)
             for start in range(0, n, wide):
-                deep, at, i, narrow = min(DEPTH, k - near), start * k + near * wide, top, n - start <= wide // 2
+                at, i = start * k + near * wide, top
                 while i < end:
-                    rest, left = end - i, n - start
-                    six = rest > 8 or 5 <= rest <= 6  # 7 and 8 are twice 4
-                    if six and narrow:
-                        NARROW_6(a, i * k + near, k, 1, packed, at, c, i * n + start, n, deep, rest, left)
-                    elif six:
-                        TILE_6(a, i * k + near, k, 1, packed, at, c, i * n + start, n, deep, rest, left)
-                    elif narrow:
-                        NARROW_4(a, i * k + near, k, 1, packed, at, c, i * n + start, n, deep, rest, left)
-                    else:
-                        TILE_4(a, i * k + near, k, 1, packed, at, c, i * n + start, n, deep, rest, left)
-                    i += 6 if six else 4
+                    i += _add_tile(
+                        a, i * k + near, k, 1, packed, at, c, i * n + start, n, deep, end - i, n - start
+                    )  # fmt: skip
 
 
 @kernel(inner=True, apart=True)
@@ -134,18 +149,33 @@ def add_packed_tn(a, b, c, space):
     """Add Aᵀ B to C, with A (k, m), B (k, n), C (m, n), room behind all three; ``space`` holds panels for a while."""
     k, m, n = a.shape[0], a.shape[1], b.shape[1]
     wide = 2 * WIDTH // c.itemsize
+    turned = space[DEPTH * ((n + wide - 1) // wide * wide) :]
     for near in range(0, k, DEPTH):
         deep = min(DEPTH, k - near)
         _pack_columns(b[near : near + deep], n, space)
         for top in range(0, m, HEIGHT):
+            end = min(m, top + HEIGHT)
+            _pack_tall(a[near : near + deep], top, end, turned)
             for start in range(0, n, wide):
-                narrow = n - start <= wide // 2
-                for i in range(top, min(m, top + HEIGHT), 6):
-                    at, left = i * n + start, n - start
-                    if narrow:
-                        NARROW_6(a, near * m + i, 1, m, space, start * deep, c, at, n, deep, m - i, left)
-                    else:
-                        TILE_6(a, near * m + i, 1, m, space, start * deep, c, at, n, deep, m - i, left)
+                i = top
+                while i < end:
+                    left = i - (i - top) % TALL  # where the panel of A begins; a tile stays within it
+                    i += _add_tile(
+                        turned, (left - top) * deep + i - left, 1, TALL, space, start * deep, c, i * n + start, n,
+                        deep, min(end, left + TALL) - i, n - start,
+                    )  # fmt: skip
+
+
+@kernel(inner=True)
+def _pack_tall(a, start, stop, out):
+    """Write columns of A (k, m) as panels as wide as a tile is tall: walking down them, each row is another page."""
+    (k, m), step = a.shape, lanes(a)
+    for left in range(start, stop, TALL):
+        at = (left - start) * k
+        for place in range(left, left + k * m, m):
+            for j in range(0, TALL, step):
+                store(out, at + j, load(a, place + j))
+            at += TALL
 
 
 @kernel(inner=True)

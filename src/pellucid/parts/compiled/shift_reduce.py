@@ -215,13 +215,15 @@ def _see_buffer(h, base, V, d, P, space):
 
 @kernel(inner=True)
 def _set_leaves(leaves, h, c):
-    """Write the empty place and the leaves (V, 2H)."""
-    H = h.shape[1]
+    """Write the empty place and the leaves (V, 2H), which have no room behind them."""
+    H, last = h.shape[1], leaves.shape[0] - 1
+    _clear(h, 0, H)
+    _clear(c, 0, H)
+    for v in range(last):
+        _place(leaves, 2 * v * H, h, (1 + v) * H, H)
+        _place(leaves, (2 * v + 1) * H, c, (1 + v) * H, H)
     for j in range(H):
-        h[0, j] = c[0, j] = 0
-    for v in range(leaves.shape[0]):
-        for j in range(H):
-            h[1 + v, j], c[1 + v, j] = leaves[v, j], leaves[v, H + j]
+        h[1 + last, j], c[1 + last, j] = leaves[last, j], leaves[last, H + j]
 
 
 @kernel()
@@ -342,9 +344,13 @@ def backward(
 ):  # fmt: skip
     """Turn the gradients of h's ``wanted`` rows and of e, (S, T) or of no rows, into those of leaves and weights.
 
-    Z and G are spent; dX, dY and dC are scratch for one step; all other gradients come as zeros.
+    Z and G are spent; dX, dY and dC are scratch for one step.
     """
     base, H, T = h.shape[0] - left.size, h.shape[1], e.shape[1]
+    for gradient in (dh, dc, de, dm, dP, dQ, dW, dV):
+        _clear(gradient, 0, gradient.size)
+    for gradient in (db, dd):
+        _clear(gradient, 0, gradient.size)
     for k in range(wanted.size):
         for j in range(H):
             dh[wanted[k], j] += d_wanted[k, j]
@@ -374,8 +380,8 @@ def backward(
         dV[H : 2 * H], dV[3 * H :] = own[:H], own[H:]
         _multiply_turned(dP, V[:H], _packed_turned(V[:H], space)[0], dh[:base])
     for v in range(d_leaves.shape[0]):
-        for j in range(H):
-            d_leaves[v, j], d_leaves[v, H + j] = dh[1 + v, j], dc[1 + v, j]
+        _place(dh, (1 + v) * H, d_leaves, 2 * v * H, H)
+        _place(dc, (1 + v) * H, d_leaves, (2 * v + 1) * H, H)
 
 
 @kernel()
