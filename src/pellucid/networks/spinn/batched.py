@@ -153,7 +153,7 @@ class _Encode(torch.autograd.Function):
             from pellucid.parts.compiled.shift_reduce import forward
 
             table = _memory(leaves)
-            space, *arrays = _workspace([_space(table.dtype, (W, V)), *states, *kept], table.dtype)
+            space, *arrays = _workspace([_space(table.dtype, (W.shape, V.shape)), *states, *kept], table.dtype)
             h, c, P, Q, e, m, X, Z, Y, G, C = arrays
             weights = map(_memory, (W, b, V, d))
             forward(*(*made.indices, table, h, c, P, Q, e, m, *weights, X, Z, Y, G, C, mult, space))
@@ -180,7 +180,8 @@ class _Encode(torch.autograd.Function):
         W, b, V, d = ctx.saved_tensors
         made, base, H, T = ctx.made, 1 + ctx.made.leaves, h.shape[1], e.shape[1]
         rows, steps, covers = (
-            int(np.diff(start).max(initial=0)) for start in (made.reduce_start, made.track_start, made.cover_start)
+            int((start[1:] - start[:-1]).max(initial=0))
+            for start in (made.reduce_start, made.track_start, made.cover_start)
         )
         shapes = [
             h.shape, c.shape, e.shape, m.shape, (base if T else 0, 4 * T), (1 + len(C) if T else 0, 4 * T),
@@ -191,7 +192,7 @@ class _Encode(torch.autograd.Function):
             from pellucid.parts.compiled.shift_reduce import backward
 
             space, *scratch = _workspace(
-                [_space(h.dtype, (W.T, V[2 * H :].T, V[H : 2 * H].T, V[:H].T), (Z, G)), *shapes],
+                [_space(h.dtype, [(5 * H, len(W)), (4 * T, H + T), (4 * T, H), (4 * T, H)], (5 * H, 4 * T)), *shapes],
                 h.dtype,
             )
             gradients = [_array(shape, h.dtype) for shape in results]
@@ -260,13 +261,13 @@ def _array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return np.empty(prod(shape) + ROOM, dtype)[: prod(shape)].reshape(shape)
 
 
-def _space(dtype: Any, weights: Sequence[Tensor], slopes: Sequence[np.ndarray] = ()) -> tuple[int]:
-    """Return how many numbers the kernels need to lay out weights, and the slopes of sums; 0: BLAS multiplies."""
+def _space(dtype: Any, weights: Sequence[tuple[int, ...]], slopes: Sequence[int] = ()) -> tuple[int]:
+    """Return how many numbers the kernels need to lay out weights (k, n), and slopes of n sums; 0: BLAS multiplies."""
     from pellucid.parts.compiled.packed import is_fast, space_for
 
     if not is_fast():
         return (0,)
-    return (space_for(dtype.itemsize, [one.shape for one in weights], [one.shape[1] for one in slopes]),)
+    return (space_for(dtype.itemsize, weights, slopes),)
 
 
 def _memory(tensor: Tensor) -> np.ndarray:

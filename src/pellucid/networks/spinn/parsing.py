@@ -30,7 +30,7 @@ def parse(cell: Cell, leaves: Tensor, tokens: Sequence[np.ndarray]) -> Encoded:
         (base + R, H), (base + R, H), (base, 4 * T), (1 + R, 4 * T), (2 * B, T), (2 * B, T),
         (B, len(W)), (B, 5 * H), (2 * B, H + T), (2 * B, 4 * T), (R, H),
     ]  # fmt: skip
-    space, *arrays = _workspace([_space(table.dtype, (cell.W, cell.V)), *shapes], table.dtype)
+    space, *arrays = _workspace([_space(table.dtype, (W.shape, V.shape)), *shapes], table.dtype)
     h, c, P, Q, e, m, X, Z, Y, G, C = arrays
     taken, roots = np.empty((B, 2 * int(lengths.max()) - 1), np.uint8), np.empty(B, np.int64)
     compiled(

@@ -39,7 +39,7 @@ def is_fast() -> bool:
     return bool(features.get("avx512f") or (features.get("avx2") and features.get("fma")))
 
 
-def space_for(itemsize: int, weights: Sequence[tuple[int, int]], slopes: Sequence[int] = ()) -> int:
+def space_for(itemsize: int, weights: Sequence[tuple[int, ...]], slopes: Sequence[int] = ()) -> int:
     """Return how many numbers the panels of weights (k, n) take, and of products Aᵀ B of so many columns."""
     wide = 2 * WIDTH // itemsize
     kept = sum(-(-n // wide) * wide * k for k, n in weights)
