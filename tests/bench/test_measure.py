@@ -46,9 +46,21 @@ def test_the_ratio_is_that_of_the_medians():
 def test_calls_quicker_than_the_clock_are_timed_many_at_a_time(monkeypatch):
     clock, ours, theirs = Clock(monkeypatch), [], []
     found = measure.duel(clock.work(0.001, ours), clock.work(5.0, theirs), 2, str, str)
-    assert len(ours) == 1 + 2 * 20
+    assert len(ours) == 1 + 2 * (1 + 20)
     assert len(theirs) == 1 + 2
     assert found.ours == pytest.approx([0.001] * 2)
+
+
+def test_a_quick_call_is_made_once_before_the_clock_starts(monkeypatch):
+    clock, calls = Clock(monkeypatch), []
+
+    def colder_first(seed):
+        calls.append(seed)
+        clock.now += 0.09 if len(calls) % 2 == 0 else 0.03
+
+    found = measure.duel(colder_first, clock.work(0.1, []), 2, str, str)
+    assert calls == [0, 0, 0, 1, 1]
+    assert found.ours == pytest.approx([0.03] * 2)
 
 
 def test_grading_is_not_timed(monkeypatch):

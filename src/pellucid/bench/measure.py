@@ -1,7 +1,8 @@
 """How the benchmarks measure: times side by side, a first call, a peak of memory, a limit, this machine.
 
 A speed is a ratio of medians. Pellucid and a peer take turns (A B A B) within one process, so that whatever
-else the machine does meets both; all have the same number of threads, and all have run before they are timed.
+else the machine does meets both; all have the same number of threads, and all have run before they are timed, the quick
+ones in every turn.
 """
 
 import gc
@@ -25,6 +26,7 @@ __all__ = ["Duel", "duel", "fixed_threads", "interquartile_share", "machine", "p
 
 SHORTEST_TIMING = 0.02  # seconds; quicker calls are timed several at a time: clocks are coarse
 MOST_CALLS = 1000
+WARMING = 0.1  # seconds; a quicker call is made once before each timing: the other's turn has filled the caches
 MEBIBYTE = 1 << 20
 
 
@@ -60,24 +62,27 @@ def duel(
     Round r calls both with the seed r. ``grade_...`` turns what a call returned into what is kept, untimed.
     """
     found = Duel()
-    our_calls, their_calls = _calls_a_timing(ours), _calls_a_timing(theirs)
+    our_way, their_way = _way_of_timing(ours), _way_of_timing(theirs)
     for seed in range(repeats):
-        seconds, result = timed(ours, seed, our_calls)
+        seconds, result = timed(ours, seed, *our_way)
         found.ours.append(seconds)
         found.our_results.append(grade_ours(result))
-        seconds, result = timed(theirs, seed, their_calls)
+        seconds, result = timed(theirs, seed, *their_way)
         found.theirs.append(seconds)
         found.their_results.append(grade_theirs(result))
     return found
 
 
-def timed(work: Callable[[int], Any], seed: int, calls: int = 1) -> tuple[float, Any]:
-    """Return the seconds of one call of ``work(seed)``, a mean over ``calls``, and the last result."""
+def timed(work: Callable[[int], Any], seed: int, calls: int = 1, warm: bool = False) -> tuple[float, Any]:
+    """Return the seconds of one call of ``work(seed)``, a mean over ``calls``, and the last result.
+
+    To ``warm``, one more call comes before the clock starts.
+    """
     gc.collect()
     was_enabled = gc.isenabled()
     gc.disable()  # a collection belongs to nobody's work
     try:
-        result = None
+        result = work(seed) if warm else None
         start = time.perf_counter()
         for _ in range(calls):
             result = work(seed)
@@ -88,9 +93,10 @@ def timed(work: Callable[[int], Any], seed: int, calls: int = 1) -> tuple[float,
     return seconds, result
 
 
-def _calls_a_timing(work: Callable[[int], Any]) -> int:
+def _way_of_timing(work: Callable[[int], Any]) -> tuple[int, bool]:
+    """Return how many calls are timed at once, and whether one comes before."""
     seconds, _ = timed(work, 0)
-    return min(MOST_CALLS, max(1, round(SHORTEST_TIMING / seconds)))
+    return min(MOST_CALLS, max(1, round(SHORTEST_TIMING / seconds))), seconds < WARMING
 
 
 def interquartile_share(values: list[float]) -> float:
