@@ -90,7 +90,7 @@ def test_nan_stays_nan():
 def test_registers_of_either_width_compute_the_same(width, tmp_path):
     """LLVM makes two registers of one that the machine does not have, so that any machine can say."""
     script = (
-        "import sys, pytest; from pellucid.parts.compiled import packed; packed.WIDTH = int(sys.argv[1]); "
+        "import sys, pytest; from pellucid.parts.compiled import vectors; vectors.WIDTH = int(sys.argv[1]); "
         "sys.exit(pytest.main(['-q', '-n', '0', '-p', 'no:cacheprovider', *sys.argv[2:]]))"
     )
     here = Path(__file__)

@@ -146,6 +146,24 @@ def test_own_transitions_are_those_of_the_machine(seed):
     torch.testing.assert_close(encode(cell, leaves, tokens).h, expected.h, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize(("hidden", "tracker"), [(1, 1), (2, 2), (3, 3), (5, 4), (6, 5), (20, 9)])
+@pytest.mark.parametrize("sentences", [1, 2, 3, 5])
+def test_rows_much_shorter_than_a_vector_spoil_no_other_sentence(hidden, tracker, sentences):
+    cell, leaves = cell_of((hidden, tracker, True, True))
+    cell, leaves = cell.float(), leaves.detach().float().requires_grad_()
+    with torch.no_grad():
+        for weight in cell.parameters():
+            weight.mul_(3)
+    tokens, transitions = batch(7, sentences=sentences)
+    expected, found = machine(cell, leaves, tokens), parse(cell, leaves, tokens)
+    for one, other in zip(expected.transitions, found.transitions, strict=True):
+        np.testing.assert_array_equal(one, other)
+    torch.testing.assert_close(found.h, expected.h.detach(), rtol=0, atol=1e-5)
+    pairs = zip(*(results(way, cell, leaves, tokens, transitions) for way in (machine, encode)), strict=True)
+    for one, other in pairs:
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-4)
+
+
 def test_equal_subtrees_are_computed_once():
     tokens, transitions = [np.array([0, 1, 2])] * 3, [np.array([0, 0, 1, 0, 1], np.uint8)] * 3
     assert plan(tokens, transitions, 3, tracker=False, share=True).left.size == 2

@@ -20,12 +20,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pellucid.parts.compiled.lanes import Vectors
-from pellucid.parts.compiled.vectors import ROOM, lanes, load, store
+from pellucid.parts.compiled.vectors import ROOM, WIDTH, lanes, load, store
 from pellucid.parts.compiling import kernel
 
 __all__ = ["add_packed", "add_packed_tn", "is_fast", "pack", "pack_turned", "panel_size", "space_for"]
 
-WIDTH = 64 if binding.get_host_cpu_features().get("avx512f") else 32  # bytes of a register
 DEPTH = 256  # k at a time: a panel's part, 16 kB or 32 kB, stays in the first-level cache for all rows
 HEIGHT = 192  # rows at a time, whose part of A stays in the second-level cache for all panels
 TALL = 12 if WIDTH == 64 else 6  # rows of the tallest tile: 24 sums, 2 weights and an input fit into 32 registers

@@ -188,7 +188,8 @@ def _track(start, stop, before, buffer, top, second, P, Q, h, e, m, own, packed,
             store(G, j + 2 * T, select(inside, f, sum_f))
             store(G, j + 3 * T, select(inside, o, sum_o))
             memory = g * i + f * select(first(m, remembered - at), load(m, past + at), zero)
-            store(m, s * T + at, memory)
+            # Beyond the row may lie what the step before remembers of the next sentence (``parse``).
+            store(m, s * T + at, select(inside, memory, load(m, s * T + at)))
             store(e, s * T + at, o * tanh(memory))
 
 
@@ -216,14 +217,16 @@ def _see_buffer(h, base, V, d, P, space):
 @kernel(inner=True)
 def _set_leaves(leaves, h, c):
     """Write the empty place and the leaves (V, 2H), which have no room behind them."""
-    H, last = h.shape[1], leaves.shape[0] - 1
+    count, H = leaves.shape[0], h.shape[1]
+    inside = max(0, count - 1 - lanes(h) // (2 * H))  # rows whose last vector does not reach beyond all leaves
     _clear(h, 0, H)
     _clear(c, 0, H)
-    for v in range(last):
+    for v in range(inside):
         _place(leaves, 2 * v * H, h, (1 + v) * H, H)
         _place(leaves, (2 * v + 1) * H, c, (1 + v) * H, H)
-    for j in range(H):
-        h[1 + last, j], c[1 + last, j] = leaves[last, j], leaves[last, H + j]
+    for v in range(inside, count):
+        for j in range(H):
+            h[1 + v, j], c[1 + v, j] = leaves[v, j], leaves[v, H + j]
 
 
 @kernel()

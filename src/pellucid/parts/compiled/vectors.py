@@ -9,7 +9,8 @@ says what it means::
         a = load(x, j)
         store(x, j, select(inside, tanh(a), a))
 
-A vector has 32 bytes: wider ones would cross a cache line nearly every time. The last one of a row reaches into the
+A vector is a register: though one of 64 bytes crosses a cache line nearly every time, SPINN's gates take a third less
+time by it. The last one of a row reaches into the
 next row, so where that holds something it is written back as it was (``select``), and behind the last row of an array
 there is room for ``ROOM`` numbers more: what two of the widest registers hold (``packed.py``). Places are those of the
 flat array.
@@ -19,7 +20,7 @@ import math
 import operator
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
@@ -29,7 +30,7 @@ from pellucid.parts.compiling import kernel
 
 __all__ = ["ROOM", "WIDTH", "first", "lanes", "load", "logistic", "same", "select", "store", "tanh", "with_room"]
 
-WIDTH = 32  # bytes of a vector
+WIDTH = 64 if binding.get_host_cpu_features().get("avx512f") else 32  # bytes of a vector: a register
 ROOM = 32  # numbers behind an array that may be read and written back
 
 
