@@ -12,6 +12,7 @@ from pellucid.parts.compiled import packed, vectors
 from pellucid.parts.compiling import kernel
 
 SHAPES = [(1, 1, 1), (5, 3, 4), (6, 7, 16), (7, 20, 17), (8, 300, 33), (13, 5, 100), (100, 30, 50), (200, 9, 31)]
+SHAPES += [(11, 3, 33), (22, 5, 40), (200, 300, 33)]  # other heights; as much room as is asked for
 
 
 @kernel()

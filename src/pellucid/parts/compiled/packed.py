@@ -26,7 +26,7 @@ from pellucid.parts.compiling import kernel
 __all__ = ["add_packed", "add_packed_tn", "is_fast", "pack", "pack_turned", "panel_size", "space_for"]
 
 DEPTH = 256  # k at a time: a panel's part, 16 kB or 32 kB, stays in the first-level cache for all rows
-HEIGHT = 192  # rows at a time, whose part of A stays in the second-level cache for all panels
+HEIGHT = 192  # rows at a time (a multiple of TALL), whose part of A stays in the second-level cache for all panels
 TALL = 12 if WIDTH == 64 else 6  # rows of the tallest tile: 24 sums, 2 weights and an input fit into 32 registers
 NEAR = 16  # rows that are packed at a time: both they and the parts of panels that they make lie side by side
 
