@@ -41,18 +41,29 @@ def test_everybody_does_the_same_work_of_a_task(task):
     assert len({contender.quality(contender.work(0)) for contender in made.values()}) == 1
 
 
+def bare_loop(task, monkeypatch, look):
+    """Return the bare loop of a task, in which ``look(changed)`` comes before every call of the kernel."""
+    taken = watching.calls_of
+
+    def looked_at(owner, name, work):
+        function, calls, changed = taken(owner, name, work)
+
+        def called(*arguments):
+            look(changed)
+            return function(*arguments)
+
+        return called, calls, changed
+
+    monkeypatch.setattr(watching, "calls_of", looked_at)
+    return watching.TASKS[task](Setting()).contenders["bare-loop"]()
+
+
 @pytest.mark.filterwarnings("ignore:training stopped after max_iter")
 @pytest.mark.parametrize("task", watching.TASKS)
 def test_the_bare_loop_s_calls_are_those_that_train(task, monkeypatch):
     """Counted where they arrive: the fit's calls, and as many in each round of the bare loop."""
-    counted, taken = [], watching.calls_of
-
-    def counting(owner, name, work):
-        function, calls, changed = taken(owner, name, work)
-        return lambda *arguments: counted.append(function(*arguments)), calls, changed
-
-    monkeypatch.setattr(watching, "calls_of", counting)
-    bare = watching.TASKS[task](Setting()).contenders["bare-loop"]()
+    counted = []
+    bare = bare_loop(task, monkeypatch, counted.append)
     bare.work(0)
     first = len(counted)
     assert first >= 1
@@ -63,20 +74,13 @@ def test_the_bare_loop_s_calls_are_those_that_train(task, monkeypatch):
 @pytest.mark.filterwarnings("ignore:training stopped after max_iter")
 @pytest.mark.parametrize("task", watching.TASKS)
 def test_every_round_of_the_bare_loop_begins_with_the_fit_s_weights(task, monkeypatch):
-    began, taken = [], watching.calls_of
+    began = []
 
-    def looking(owner, name, work):
-        function, calls, changed = taken(owner, name, work)
+    def look(changed):
         assert any(array.dtype.kind == "f" for array, _ in changed)
+        began.append(all(array.tobytes() == before.tobytes() for array, before in changed))
 
-        def look(*arguments):
-            began.append(all(array.tobytes() == before.tobytes() for array, before in changed))
-            function(*arguments)
-
-        return look, calls, changed
-
-    monkeypatch.setattr(watching, "calls_of", looking)
-    bare = watching.TASKS[task](Setting()).contenders["bare-loop"]()
+    bare = bare_loop(task, monkeypatch, look)
     for seed in range(2):
         began.clear()
         bare.work(seed)

@@ -180,8 +180,7 @@ class _Encode(torch.autograd.Function):
         W, b, V, d = ctx.saved_tensors
         made, base, H, T = ctx.made, 1 + ctx.made.leaves, h.shape[1], e.shape[1]
         rows, steps, covers = (
-            int((start[1:] - start[:-1]).max(initial=0))
-            for start in (made.reduce_start, made.track_start, made.cover_start)
+            int(np.diff(start).max(initial=0)) for start in (made.reduce_start, made.track_start, made.cover_start)
         )
         shapes = [
             h.shape, c.shape, e.shape, m.shape, (base if T else 0, 4 * T), (1 + len(C) if T else 0, 4 * T),
@@ -227,13 +226,13 @@ _spare: list[np.ndarray] = []  # memory that nobody uses: new memory costs a pag
 def _workspace(shapes: Sequence[tuple[int, ...]], dtype: Any) -> list[np.ndarray]:
     """Return empty arrays in one piece of memory, behind each of which kernels may read and write back.
 
-    Each starts with a cache line: the widest registers are filled in half the time where they never cross one.
+    Each starts with a cache line: a register as wide as that is filled in half the time where it does not cross one.
     """
     from pellucid.parts.compiled.vectors import ROOM
 
     line = LINE // dtype.itemsize
     sizes = [prod(shape) for shape in shapes]
-    places = [0, *accumulate(-(-(size + ROOM) // line) * line for size in sizes)]
+    places = list(accumulate((-(-(size + ROOM) // line) * line for size in sizes), initial=0))
     total = places[-1] * dtype.itemsize + LINE
     try:
         memory = _spare.pop()

@@ -148,7 +148,7 @@ def add_packed_tn(a, b, c, space):
     """Add Aᵀ B to C, with A (k, m), B (k, n), C (m, n), room behind all three; ``space`` holds panels for a while."""
     k, m, n = a.shape[0], a.shape[1], b.shape[1]
     wide = 2 * WIDTH // c.itemsize
-    turned = space[DEPTH * ((n + wide - 1) // wide * wide) :]
+    turned = space[panel_size(space, DEPTH, n) :]
     for near in range(0, k, DEPTH):
         deep = min(DEPTH, k - near)
         _pack_columns(b[near : near + deep], n, space)

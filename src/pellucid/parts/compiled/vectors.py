@@ -10,10 +10,9 @@ says what it means::
         store(x, j, select(inside, tanh(a), a))
 
 A vector is a register: though one of 64 bytes crosses a cache line nearly every time, SPINN's gates take a third less
-time by it. The last one of a row reaches into the
-next row, so where that holds something it is written back as it was (``select``), and behind the last row of an array
-there is room for ``ROOM`` numbers more: what two of the widest registers hold (``packed.py``). Places are those of the
-flat array.
+time by it. The last one of a row reaches into the next row, so where that holds something it is written back as it was
+(``select``), and behind the last row of an array there is room for ``ROOM`` numbers more: what two of the widest
+registers hold (``packed.py``). Places are those of the flat array.
 """
 
 import math
