@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pellucid.parts import compiling
 from pellucid.parts.compiled import packed, vectors
 from pellucid.parts.compiling import kernel
+from pellucid.parts.processor import has_matrix_unit
 
 SHAPES = [(1, 1, 1), (5, 3, 4), (6, 7, 16), (7, 20, 17), (8, 300, 33), (13, 5, 100), (100, 30, 50), (200, 9, 31)]
 SHAPES += [(11, 3, 33), (22, 5, 40), (200, 300, 33)]  # other heights; as much room as is asked for
+FOR_THE_UNIT = [(1, 256, 256), (17, 300, 257), (33, 513, 300), (200, 259, 290), (300, 70, 300), (256, 600, 256)]
+SHAPES += FOR_THE_UNIT
 
 
 @kernel()
@@ -46,7 +50,7 @@ def test_packed_products_are_added_and_nothing_else_changes(shape, dtype):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((m, k)).astype(dtype), rng.standard_normal((k, n)).astype(dtype)
     (c, after_c), (d, after_d), (e, after_e) = (roomy(np.ones((m, n), dtype)) for _ in range(3))
-    space = np.full(packed.space_for(dtype().itemsize, [(k, n)], [n]), np.nan, dtype)
+    space = np.full(packed.space_for(dtype().itemsize, [(k, n)], [(m, n)]), np.nan, dtype)
     both_ways(a, roomy(b)[0], np.ascontiguousarray(b.T), c, d, roomy(np.ascontiguousarray(a.T))[0], e, space)
     expected, tolerance = 1 + a.astype(float) @ b, 1e-4 if dtype == np.float32 else 1e-12
     for found, behind in ((c, after_c), (d, after_d), (e, after_e)):
@@ -54,16 +58,53 @@ def test_packed_products_are_added_and_nothing_else_changes(shape, dtype):
         np.testing.assert_array_equal(behind, 7)
 
 
-def test_a_row_that_is_not_finite_spoils_no_other():
-    a, b = np.ones((9, 4), np.float32), np.ones((4, 19), np.float32)
-    a[3] = np.inf
-    c, behind = roomy(np.zeros((9, 19), np.float32))
-    space = np.empty(packed.space_for(4, [(4, 19)], [19]), np.float32)
+@pytest.mark.parametrize("shape", [(9, 4, 19), (40, 300, 257)])
+@pytest.mark.parametrize("wrong", [np.inf, np.nan])
+def test_a_row_that_is_not_finite_spoils_no_other(shape, wrong):
+    m, k, n = shape
+    a, b = np.ones((m, k), np.float32), np.ones((k, n), np.float32)
+    a[3] = wrong
+    c, behind = roomy(np.zeros((m, n), np.float32))
+    space = np.empty(packed.space_for(4, [(k, n)], [(m, n)]), np.float32)
     turned = roomy(np.ascontiguousarray(a.T))[0]
     both_ways(a, roomy(b)[0], np.ascontiguousarray(b.T), c, roomy(c)[0], turned, roomy(c)[0], space)
-    assert np.isinf(c[3]).all()
-    assert (np.delete(c, 3, 0) == 4).all()
+    assert not np.isfinite(c[3]).any()
+    assert (np.delete(c, 3, 0) == k).all()
     assert (behind == 7).all()
+
+
+@pytest.mark.parametrize("shape", FOR_THE_UNIT)
+def test_large_products_are_as_exact_as_float32_lets_them_be(shape):
+    m, k, n = shape
+    rng = np.random.default_rng(1)
+    a, b = (rng.standard_normal(size).astype(np.float32) for size in ((m, k), (k, n)))
+    a *= 10.0 ** rng.integers(-12, 12, (m, 1)).astype(np.float32)  # rows of all sizes
+    c, d, e = (roomy(np.zeros((m, n), np.float32))[0] for _ in range(3))
+    space = np.empty(packed.space_for(4, [(k, n)], [(m, n)]), np.float32)
+    both_ways(roomy(a)[0], roomy(b)[0], np.ascontiguousarray(b.T), c, d, roomy(np.ascontiguousarray(a.T))[0], e, space)
+    exact = a.astype(float) @ b
+    scale = np.abs(a).astype(float) @ np.abs(b)
+    for found in (c, d, e):
+        assert np.max(np.abs(found - exact) / scale) < 8 * 2.0**-24
+
+
+def test_kernels_for_the_matrix_unit_lie_in_files_of_their_own(monkeypatch):
+    cache = both_ways._cache
+    target = both_ways.targetctx.codegen()
+    paths = set()
+    for answer in (True, False):
+        monkeypatch.setattr(compiling, "has_matrix_unit", lambda answer=answer: answer)
+        paths.add(cache._path((), target))
+    assert len(paths) == 2
+
+
+def test_the_matrix_unit_can_be_left_alone():
+    script = "from pellucid.parts.processor import has_matrix_unit; print(has_matrix_unit())"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | {"PELLUCID_MATRIX_UNIT": "0"}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 3e-7), (np.float64, 1e-15)])
@@ -87,9 +128,11 @@ def test_nan_stays_nan():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("width", [32, 64])
-def test_registers_of_either_width_compute_the_same(width, tmp_path):
+@pytest.mark.parametrize(("width", "unit"), [(32, "0"), (64, "0"), (64, "1")])
+def test_registers_of_either_width_compute_the_same(width, unit, tmp_path):
     """LLVM makes two registers of one that the machine does not have, so that any machine can say."""
+    if unit == "1" and not has_matrix_unit():
+        pytest.skip("this processor has no matrix unit")
     script = (
         "import sys, pytest; from pellucid.parts.compiled import vectors; vectors.WIDTH = int(sys.argv[1]); "
         "sys.exit(pytest.main(['-q', '-n', '0', '-p', 'no:cacheprovider', *sys.argv[2:]]))"
@@ -98,6 +141,7 @@ def test_registers_of_either_width_compute_the_same(width, tmp_path):
     of_sentences = here.parents[1] / "networks" / "spinn" / "test_batched.py"
     done = subprocess.run(
         [sys.executable, "-c", script, str(width), str(here), str(of_sentences)],
-        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}, capture_output=True, text=True, check=False,
+        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PELLUCID_MATRIX_UNIT": unit}, capture_output=True,
+        text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout

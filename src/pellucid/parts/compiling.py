@@ -43,6 +43,7 @@ from numba.extending import lower_builtin, type_callable
 from platformdirs import user_cache_dir
 
 from pellucid.errors import PellucidWarning
+from pellucid.parts.processor import has_matrix_unit
 
 __all__ = ["kernel"]
 
@@ -208,7 +209,7 @@ class KernelCache:
             path.unlink(missing_ok=True)
 
     def _path(self, signature: Any, codegen: Any) -> Path:
-        key = repr((signature, codegen.magic_tuple(), self._line, sys.implementation.cache_tag))
+        key = repr((signature, codegen.magic_tuple(), has_matrix_unit(), self._line, sys.implementation.cache_tag))
         return self._folder / f"{self._name}-{sha256(key.encode()).hexdigest()[:24]}.nbc"
 
 

@@ -67,7 +67,7 @@ def test_batched_is_the_machine_in_outputs_and_all_gradients(setting, seed, shar
 
 @pytest.mark.parametrize("setting", CELLS)
 def test_where_weights_are_not_packed_blas_computes_the_same(setting, monkeypatch):
-    monkeypatch.setattr("pellucid.parts.compiled.packed.is_fast", lambda: False)
+    monkeypatch.setattr("pellucid.parts.processor.is_fast", lambda: False)
     cell, leaves = cell_of(setting)
     tokens, transitions = batch(4)
     expected = results(machine, cell, leaves, tokens, transitions)
@@ -109,7 +109,7 @@ def test_a_batch_in_flight_keeps_its_memory():
 
 def test_the_number_of_threads_changes_no_bit():
     threadpoolctl = pytest.importorskip("threadpoolctl")
-    from pellucid.parts.compiled.packed import is_fast
+    from pellucid.parts.processor import is_fast
 
     if not is_fast():
         pytest.skip("BLAS multiplies on this machine")

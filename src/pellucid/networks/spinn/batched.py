@@ -153,7 +153,7 @@ class _Encode(torch.autograd.Function):
             from pellucid.parts.compiled.shift_reduce import forward
 
             table = _memory(leaves)
-            space, *arrays = _workspace([_space(table.dtype, (W.shape, V.shape)), *states, *kept], table.dtype)
+            space, *arrays = _workspace([_space(table.dtype, _weights(H, T, len(W))), *states, *kept], table.dtype)
             h, c, P, Q, e, m, X, Z, Y, G, C = arrays
             weights = map(_memory, (W, b, V, d))
             forward(*(*made.indices, table, h, c, P, Q, e, m, *weights, X, Z, Y, G, C, mult, space))
@@ -190,10 +190,8 @@ class _Encode(torch.autograd.Function):
         if isinstance(h, np.ndarray):
             from pellucid.parts.compiled.shift_reduce import backward
 
-            space, *scratch = _workspace(
-                [_space(h.dtype, [(5 * H, len(W)), (4 * T, H + T), (4 * T, H), (4 * T, H)], (5 * H, 4 * T)), *shapes],
-                h.dtype,
-            )
+            weights = _weights(H, T, len(W))
+            space, *scratch = _workspace([_space(h.dtype, [(n, k) for k, n in weights], weights), *shapes], h.dtype)
             gradients = [_array(shape, h.dtype) for shape in results]
             wanted = ctx.wanted[: 0 if d_out is None else None]
             outside = [np.empty((0, n), h.dtype) if one is None else _memory(one) for one, n in ((d_out, H), (d_e, T))]
@@ -260,9 +258,15 @@ def _array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return np.empty(prod(shape) + ROOM, dtype)[: prod(shape)].reshape(shape)
 
 
-def _space(dtype: Any, weights: Sequence[tuple[int, ...]], slopes: Sequence[int] = ()) -> tuple[int]:
-    """Return how many numbers the kernels need to lay out weights (k, n), and slopes of n sums; 0: BLAS multiplies."""
-    from pellucid.parts.compiled.packed import is_fast, space_for
+def _weights(H: int, T: int, inputs: int) -> list[tuple[int, int]]:
+    """Return the shapes (k, n) in which the kernels multiply with the weights: W, and V in three parts."""
+    return [(inputs, 5 * H), (H + T, 4 * T), (H, 4 * T), (H, 4 * T)]
+
+
+def _space(dtype: Any, weights: Sequence[tuple[int, int]], slopes: Sequence[tuple[int, int]] = ()) -> tuple[int]:
+    """Return how many numbers the kernels need to lay out weights (k, n), and slopes (m, n); 0: BLAS multiplies."""
+    from pellucid.parts.compiled.packed import space_for
+    from pellucid.parts.processor import is_fast
 
     if not is_fast():
         return (0,)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pellucid.errors import InvalidArgumentError
-from pellucid.networks.spinn.batched import _flat, _give_back, _memory, _space, _workspace
+from pellucid.networks.spinn.batched import _flat, _give_back, _memory, _space, _weights, _workspace
 from pellucid.networks.spinn.machine import Cell, Encoded
 
 __all__ = ["parse"]
@@ -30,7 +30,7 @@ def parse(cell: Cell, leaves: Tensor, tokens: Sequence[np.ndarray]) -> Encoded:
         (base + R, H), (base + R, H), (base, 4 * T), (1 + R, 4 * T), (2 * B, T), (2 * B, T),
         (B, len(W)), (B, 5 * H), (2 * B, H + T), (2 * B, 4 * T), (R, H),
     ]  # fmt: skip
-    space, *arrays = _workspace([_space(table.dtype, (W.shape, V.shape)), *shapes], table.dtype)
+    space, *arrays = _workspace([_space(table.dtype, _weights(H, T, len(W))), *shapes], table.dtype)
     h, c, P, Q, e, m, X, Z, Y, G, C = arrays
     taken, roots = np.empty((B, 2 * int(lengths.max()) - 1), np.uint8), np.empty(B, np.int64)
     compiled(

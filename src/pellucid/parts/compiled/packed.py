@@ -12,18 +12,26 @@ of threads.
 """
 
 from collections.abc import Sequence
-from functools import cache
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pellucid.parts.compiled.lanes import Vectors
+from pellucid.parts.compiled.matrix_unit import (
+    UNIT_DEPTH,
+    add_unit,
+    add_unit_tn,
+    is_for_unit,
+    pack_unit,
+    pack_unit_turned,
+    unit_size,
+)
 from pellucid.parts.compiled.vectors import ROOM, WIDTH, lanes, load, store
 from pellucid.parts.compiling import kernel
 
-__all__ = ["add_packed", "add_packed_tn", "is_fast", "pack", "pack_turned", "panel_size", "space_for"]
+__all__ = ["add_packed", "add_packed_tn", "pack", "pack_turned", "panel_size", "space_for"]
 
 DEPTH = 256  # k at a time: a panel's part, 16 kB or 32 kB, stays in the first-level cache for all rows
 HEIGHT = 192  # rows at a time (a multiple of TALL), whose part of A stays in the second-level cache for all panels
@@ -31,23 +39,21 @@ TALL = 12 if WIDTH == 64 else 6  # rows of the tallest tile: 24 sums, 2 weights 
 NEAR = 16  # rows that are packed at a time: both they and the parts of panels that they make lie side by side
 
 
-@cache
-def is_fast() -> bool:
-    """Say whether this machine has registers for the tiles (AVX2 with fused products, AVX-512); else BLAS is faster."""
-    features = binding.get_host_cpu_features()
-    return bool(features.get("avx512f") or (features.get("avx2") and features.get("fma")))
-
-
-def space_for(itemsize: int, weights: Sequence[tuple[int, ...]], slopes: Sequence[int] = ()) -> int:
-    """Return how many numbers the panels of weights (k, n) take, and of products Aᵀ B of so many columns."""
+def space_for(itemsize: int, weights: Sequence[tuple[int, int]], slopes: Sequence[tuple[int, int]] = ()) -> int:
+    """Return how many numbers the panels of weights (k, n) take, and of products Aᵀ B that make (m, n)."""
     wide = 2 * WIDTH // itemsize
-    kept = sum(-(-n // wide) * wide * k for k, n in weights)
-    return kept + max((DEPTH * (n + wide + HEIGHT) for n in slopes), default=0) + ROOM
+    kept = (unit_size(k, n) if is_for_unit(itemsize, k, n) else -(-n // wide) * wide * k for k, n in weights)
+    passing = (
+        unit_size(UNIT_DEPTH, n) if is_for_unit(itemsize, m, n) else DEPTH * (n + wide + HEIGHT) for m, n in slopes
+    )
+    return sum(kept) + max(passing, default=0) + ROOM
 
 
 @kernel(inner=True)
 def panel_size(array, k, n):
     """Return how many numbers of an array's dtype the panels of B (k, n) take."""
+    if is_for_unit(array.itemsize, k, n):
+        return unit_size(k, n)
     wide = 2 * WIDTH // array.itemsize
     return (n + wide - 1) // wide * wide * k
 
@@ -130,6 +136,9 @@ def _add_tile(a, a_at, a_row, a_step, b, b_at, c, c_at, n, k, height, width):
 @kernel(inner=True, apart=True)
 def add_packed(a, packed, c, m, k, n):
     """Add A B to C, with A (m, k), C (m, n) and the panels of B (k, n)."""
+    if is_for_unit(c.itemsize, k, n):
+        add_unit(a, packed, c, m, k, n)
+        return
     wide = 2 * WIDTH // c.itemsize
     for top in range(0, m, HEIGHT):
         end = min(m, top + HEIGHT)
@@ -147,6 +156,9 @@ def add_packed(a, packed, c, m, k, n):
 def add_packed_tn(a, b, c, space):
     """Add Aᵀ B to C, with A (k, m), B (k, n), C (m, n), room behind all three; ``space`` holds panels for a while."""
     k, m, n = a.shape[0], a.shape[1], b.shape[1]
+    if is_for_unit(c.itemsize, m, n):
+        add_unit_tn(a, b, c, space)
+        return
     wide = 2 * WIDTH // c.itemsize
     turned = space[panel_size(space, DEPTH, n) :]
     for near in range(0, k, DEPTH):
@@ -195,6 +207,9 @@ def _pack_columns(b, stop, out):
 def pack(b, out):
     """Write the panels of B (k, n)."""
     (k, n), wide = b.shape, 2 * WIDTH // b.itemsize
+    if is_for_unit(b.itemsize, k, n):
+        pack_unit(b, out)
+        return
     start = n // wide * wide
     _pack_columns(b, start, out)
     if start < n:
@@ -207,6 +222,9 @@ def pack(b, out):
 def pack_turned(b, out):
     """Write the panels of Bᵀ, with B (n, k)."""
     n, k = b.shape
+    if is_for_unit(b.itemsize, k, n):
+        pack_unit_turned(b, out)
+        return
     wide = 2 * WIDTH // b.itemsize
     for start in range(0, n, wide):
         for near in range(0, k, 64):  # as many lines as the first-level cache holds at once

@@ -19,17 +19,18 @@ import math
 import operator
 
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 from pellucid.parts.compiled import activation
 from pellucid.parts.compiled.lanes import Vectors
 from pellucid.parts.compiling import kernel
+from pellucid.parts.processor import has_wide_registers
 
 __all__ = ["ROOM", "WIDTH", "first", "lanes", "load", "logistic", "same", "select", "store", "tanh", "with_room"]
 
-WIDTH = 64 if binding.get_host_cpu_features().get("avx512f") else 32  # bytes of a vector: a register
+WIDTH = 64 if has_wide_registers() else 32  # bytes of a vector: a register
 ROOM = 32  # numbers behind an array that may be read and written back
 
 
