@@ -231,16 +231,21 @@ def _workspace(shapes: Sequence[tuple[int, ...]], dtype: Any) -> list[np.ndarray
     line = LINE // dtype.itemsize
     sizes = [prod(shape) for shape in shapes]
     places = list(accumulate((-(-(size + ROOM) // line) * line for size in sizes), initial=0))
-    total = places[-1] * dtype.itemsize + LINE
+    flat = _piece(places[-1], dtype)
+    return [flat[at : at + size].reshape(shape) for at, size, shape in zip(places[:-1], sizes, shapes, strict=True)]
+
+
+def _piece(size: int, dtype: Any) -> np.ndarray:
+    """Return so many numbers of memory that nobody uses, which begin with a cache line."""
+    total = size * dtype.itemsize
     try:
         memory = _spare.pop()
     except IndexError:
         memory = np.empty(0, np.uint8)
-    if len(memory) < total:
-        memory = np.empty(total, np.uint8)
+    if len(memory) < total + LINE:
+        memory = np.empty(total + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
-    flat = memory[start : start + places[-1] * dtype.itemsize].view(dtype)
-    return [flat[at : at + size].reshape(shape) for at, size, shape in zip(places[:-1], sizes, shapes, strict=True)]
+    return memory[start : start + total].view(dtype)
 
 
 def _give_back(array: np.ndarray) -> None:

@@ -110,15 +110,19 @@ def _tile(rows, vectors):
     return add_tile
 
 
-TILE_12, TILE_6, TILE_4, NARROW_6, NARROW_4 = _tile(12, 2), _tile(6, 2), _tile(4, 2), _tile(6, 1), _tile(4, 1)
+TILE_12, TILE_6, TILE_4 = _tile(12, 2), _tile(6, 2), _tile(4, 2)
+NARROW_12, NARROW_6, NARROW_4 = _tile(12, 1), _tile(6, 1), _tile(4, 1)
 
 
 @kernel(inline=True)
 def _add_tile(a, a_at, a_row, a_step, b, b_at, c, c_at, n, k, height, width):
     """Add to the next tile of C (rows, n), of the height that suits the rows that there are, and return its height."""
     narrow = width <= WIDTH // c.itemsize
-    if TALL == 12 and height > 10 and not narrow:
-        TILE_12(a, a_at, a_row, a_step, b, b_at, c, c_at, n, k, height, width)
+    if TALL == 12 and height > 10:
+        if narrow:
+            NARROW_12(a, a_at, a_row, a_step, b, b_at, c, c_at, n, k, height, width)
+        else:
+            TILE_12(a, a_at, a_row, a_step, b, b_at, c, c_at, n, k, height, width)
         return 12
     if height > 8 or 5 <= height <= 6:  # 7 and 8 are twice 4
         if narrow:

@@ -16,7 +16,7 @@ from pellucid.parts.compiled.product import add_product, add_product_nt, add_pro
 from pellucid.parts.compiled.vectors import ROOM, first, lanes, load, logistic, same, select, store, tanh, with_room
 from pellucid.parts.compiling import kernel
 
-__all__ = ["backward", "forward", "parse"]
+__all__ = ["backward", "forward", "parse", "room_to_parse"]
 
 
 @kernel(inner=True)
@@ -387,18 +387,88 @@ def backward(
         _place(dc, (1 + v) * H, d_leaves, (2 * v + 1) * H, H)
 
 
-@kernel()
-def parse(
-    words, starts, lengths, leaves, h, c, P, Q, e, m, W, b, V, d, choice, bias, X, Z, Y, G, C, taken, roots, multiply,
-    space,
-):  # fmt: skip
-    """Read sentences by the cell's own transitions, all at once; they come longest first.
+LINE = 16  # numbers: one cache line of float32, two of float64
 
-    The words of sentence k, rows of the leaves, are words[starts[k] : starts[k] + lengths[k]]; e choice + bias is what
-    speaks for REDUCE. taken (B, 2n - 1) and roots (B,) are written. The order of the reduces, and so of the rows of h,
-    is that of the steps; X and Z have room for those of one step, e, m, Y and G for two steps of the tracker.
+
+def room_to_parse(leaves: int, B: int, words: int, H: int, T: int, inputs: int) -> int:
+    """Return how many numbers ``parse`` takes for a while, to read B sentences of so many words."""
+    states = 1 + leaves + words - B
+    of_steps = B * (inputs + 5 * H) + 2 * B * (H + 7 * T)
+    return 2 * states * H + (states + 1) * 4 * T + (words - B) * H + of_steps + 11 * (ROOM + LINE)
+
+
+@kernel(inner=True)
+def _carve(memory, at, rows, columns):
+    """Return an array in ``memory`` with room behind it, and where the next may start: with a cache line."""
+    size = rows * columns
+    return memory[at : at + size].reshape(rows, columns), at + (size + ROOM + LINE - 1) // LINE * LINE
+
+
+@kernel(inner=True)
+def _longest_first(lengths):
+    """Return the order of sentences, the longest first; equals stay in their order."""
+    longest = lengths.max()
+    places = np.zeros(longest + 2, np.int64)
+    for n in lengths:
+        places[longest - n + 1] += 1
+    places = places.cumsum()
+    order = np.empty(lengths.size, np.int64)
+    for k in range(lengths.size):
+        order[places[longest - lengths[k]]] = k
+        places[longest - lengths[k]] += 1
+    return order
+
+
+@kernel(inner=True)
+def _choose(
+    step, start, active, e, choice, bias, count, order, first_word, buffer, top, stack, depth, read, below,
+    rows, left, right, track_of, covered, covers, taken,
+):  # fmt: skip
+    """Take a transition of each active sentence; return how many were reduces, and how many states words lie upon."""
+    reduces = 0
+    for k in range(active):
+        score, seen, place = bias, e[start + k], 2 * first_word[k] - order[k] + step
+        for j in range(choice.size):
+            score += seen[j] * choice[j]
+        if depth[k] > 1 and (score > 0 or read[k] == count[k]):
+            left[reduces], right[reduces], track_of[reduces] = stack[k, depth[k] - 2], top[start + k], start + k
+            depth[k] -= 1
+            stack[k, depth[k] - 1] = rows + reduces
+            reduces += 1
+            taken[place] = 1
+        else:
+            if depth[k] > 0:
+                covered[covers] = top[start + k]
+                covers += 1
+                below[k, depth[k] - 1] = covers
+            stack[k, depth[k]] = buffer[start + k]
+            depth[k] += 1
+            read[k] += 1
+            taken[place] = 0
+    return reduces, covers
+
+
+@kernel()
+def parse(words, lengths, leaves, W, b, V, d, U, u, space, memory, multiply, out, taken):
+    """Read sentences by the cell's own transitions, all at once, the longest first.
+
+    ``words``, rows of the leaves, are those of one sentence after another; the second of e U + u less the first speaks
+    for REDUCE. The sentences' h, out (B, H), and all transitions in a row, taken, are written. The rows of h are in the
+    order of the steps: X and Z have room for the reduces of one, e, m, Y and G for two steps of the tracker.
     """
-    B, H, T, rows, b = lengths.size, h.shape[1], e.shape[1], 1 + leaves.shape[0], _with_room(b)
+    B, H, T, K, rows, b = lengths.size, out.shape[1], d.size // 4, W.shape[0], 1 + leaves.shape[0], _with_room(b)
+    R = words.size - B
+    h, at = _carve(memory, 0, rows + R, H)
+    c, at = _carve(memory, at, rows + R, H)
+    P, at = _carve(memory, at, rows, 4 * T)
+    Q, at = _carve(memory, at, 1 + R, 4 * T)
+    C, at = _carve(memory, at, R, H)
+    X, at = _carve(memory, at, B, K)
+    Z, at = _carve(memory, at, B, 5 * H)
+    e, at = _carve(memory, at, 2 * B, T)
+    m, at = _carve(memory, at, 2 * B, T)
+    Y, at = _carve(memory, at, 2 * B, H + T)
+    G, at = _carve(memory, at, 2 * B, 4 * T)
     W_packed, space = _packed(W, space)
     own = _own_weights(V, H)
     own_packed, space = _packed(own, space)
@@ -406,45 +476,32 @@ def parse(
     _set_leaves(leaves, h, c)
     _see_buffer(h, rows, V, d, P, space)
     _clear(Q, 0, 4 * T)
+    choice, bias, order = U[:, 1] - U[:, 0], u[1] - u[0], _longest_first(lengths)
+    count, first_word = lengths[order], (lengths.cumsum() - lengths)[order]
     left, right, track_of = np.empty(B, np.int64), np.empty(B, np.int64), np.empty(B, np.int64)
     buffer, top, second = np.empty(2 * B, np.int64), np.empty(2 * B, np.int64), np.empty(2 * B, np.int64)
-    stack, depth, read = np.empty((B, lengths[0]), np.int64), np.zeros(B, np.int64), np.zeros(B, np.int64)
-    below = np.zeros((B, lengths[0] + 1), np.int64)  # the row of Q of each place of a stack
-    covered, covers = np.empty(C.shape[0], np.int64), 0
+    stack, depth, read = np.empty((B, count[0]), np.int64), np.zeros(B, np.int64), np.zeros(B, np.int64)
+    below = np.zeros((B, count[0] + 1), np.int64)  # the row of Q of each place of a stack
+    covered, covers = np.empty(R, np.int64), 0
     active, before = B, -1
-    for step in range(2 * lengths[0] - 1):
-        while step >= 2 * lengths[active - 1] - 1:
+    for step in range(2 * count[0] - 1):
+        while step >= 2 * count[active - 1] - 1:
             active -= 1
         # The tracker's last two steps alone are kept: they take turns.
         start = 0 if step % 2 == 0 else B
         for k in range(active):
-            buffer[start + k] = 1 + words[starts[k] + read[k]] if read[k] < lengths[k] else 0
+            buffer[start + k] = 1 + words[first_word[k] + read[k]] if read[k] < count[k] else 0
             top[start + k] = stack[k, depth[k] - 1] if depth[k] > 0 else 0
             second[start + k] = below[k, depth[k] - 2] if depth[k] > 1 else 0
         _track(start, start + active, before, buffer, top, second, P, Q, h, e, m, own, own_packed, Y, G)
-        before, count, first_cover = start, 0, covers
-        for k in range(active):
-            score, seen = bias, e[start + k]
-            for j in range(T):
-                score += seen[j] * choice[j]
-            if depth[k] > 1 and (score > 0 or read[k] == lengths[k]):
-                left[count], right[count], track_of[count] = stack[k, depth[k] - 2], top[start + k], start + k
-                depth[k] -= 1
-                stack[k, depth[k] - 1] = rows + count
-                count += 1
-                taken[k, step] = 1
-            else:
-                if depth[k] > 0:
-                    covered[covers] = top[start + k]
-                    covers += 1
-                    below[k, depth[k] - 1] = covers
-                stack[k, depth[k]] = buffer[start + k]
-                depth[k] += 1
-                read[k] += 1
-                taken[k, step] = 0
+        first_cover = covers
+        reduces, covers = _choose(
+            step, start, active, e, choice, bias, count, order, first_word, buffer, top, stack, depth, read, below,
+            rows, left, right, track_of, covered, covers, taken,
+        )  # fmt: skip
         _cover(first_cover, covers, covered, h, V, V_packed, C, Q)
-        if count:
-            _reduce(0, count, rows, left, right, track_of, h, c, e, W, W_packed, b, X, Z, multiply)
-        rows += count
+        if reduces:
+            _reduce(0, reduces, rows, left, right, track_of, h, c, e, W, W_packed, b, X, Z, multiply)
+        before, rows = start, rows + reduces
     for k in range(B):
-        roots[k] = stack[k, 0]
+        out[order[k]] = h[stack[k, 0]]
