@@ -15,7 +15,7 @@ from pellucid.parts.processor import has_matrix_unit
 
 SHAPES = [(1, 1, 1), (5, 3, 4), (6, 7, 16), (7, 20, 17), (8, 300, 33), (13, 5, 100), (100, 30, 50), (200, 9, 31)]
 SHAPES += [(11, 3, 33), (22, 5, 40), (200, 300, 33)]  # other heights; as much room as is asked for
-FOR_THE_UNIT = [(1, 256, 256), (17, 300, 257), (33, 513, 300), (200, 259, 290), (300, 70, 300), (256, 600, 256)]
+FOR_THE_UNIT = [(1, 512, 512), (17, 600, 513), (33, 777, 545), (200, 515, 530), (530, 70, 540), (512, 300, 512)]
 SHAPES += FOR_THE_UNIT
 
 
@@ -58,7 +58,7 @@ def test_packed_products_are_added_and_nothing_else_changes(shape, dtype):
         np.testing.assert_array_equal(behind, 7)
 
 
-@pytest.mark.parametrize("shape", [(9, 4, 19), (40, 300, 257)])
+@pytest.mark.parametrize("shape", [(9, 4, 19), (40, 600, 530)])
 @pytest.mark.parametrize("wrong", [np.inf, np.nan])
 def test_a_row_that_is_not_finite_spoils_no_other(shape, wrong):
     m, k, n = shape

@@ -1,5 +1,7 @@
 """The machine, one sentence at a time, is the oracle; torch's autograd through it gives the gradients."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -49,7 +51,8 @@ def results(function, cell, leaves, *arguments, **keywords):
     found = function(cell, leaves, *arguments, **keywords)
     generator = torch.Generator().manual_seed(1)
     outputs = [found.h] if found.logits is None else [found.h, found.logits]
-    sum((out * torch.randn(out.shape, generator=generator, dtype=out.dtype)).sum() for out in outputs).backward()
+    weights = [torch.randn(out.shape, generator=generator, dtype=torch.float64).to(out.dtype) for out in outputs]
+    sum((out * weight).sum() for out, weight in zip(outputs, weights, strict=True)).backward()
     return [*outputs, leaves.grad, *(weights.grad for weights in cell.parameters() if weights.numel())]
 
 
@@ -90,6 +93,19 @@ def test_sizes_beyond_one_vector_are_the_machine_too(hidden, tracker):
         found = results(encode, cell, leaves, tokens, transitions)
         for one, other in zip(expected, found, strict=True):
             torch.testing.assert_close(other, one, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("hidden", "tracker"), [(260, 0), (260, 256)])
+def test_float32_of_many_units_is_the_machine_to_rounding(hidden, tracker):
+    """So large products go by the matrix unit where there is one."""
+    torch.manual_seed(0)
+    cell = Cell(hidden, tracker)
+    leaves = torch.randn(7, 2 * hidden, requires_grad=True)
+    tokens, transitions = batch(5, sentences=40)
+    found = results(encode, cell, leaves, tokens, transitions)
+    exact = results(machine, deepcopy(cell).double(), leaves.detach().double().requires_grad_(), tokens, transitions)
+    for one, other in zip(exact, found, strict=True):
+        torch.testing.assert_close(other.double(), one, rtol=0, atol=3e-6 * float(one.detach().abs().max()))
 
 
 def test_a_batch_in_flight_keeps_its_memory():

@@ -34,7 +34,7 @@ BLOCK = 3 * PART
 HEIGHT = 192  # rows at a time, whose parts stay in the second-level cache for all panels
 DEEP = 8  # blocks of k at a time: so many of B stay in the first-level cache for all rows
 UNIT_DEPTH = DEEP * SIDE
-LEAST_K, LEAST_N = 256, 256  # below these vectors are as fast
+LEAST_K, LEAST_N = 512, 512  # below these vectors are nearly as fast, and lose less where the core is shared
 
 
 @register_jitable
