@@ -3,7 +3,7 @@
 A float32 has 24 binary digits and a bfloat16 has 8, so that three of them make up a number, x = x₀ + x₁ + x₂. Of the
 nine products of parts the six with i + j <= 2 count; the others lie below float32's own rounding (Henry, Tang, Heinecke
 2019, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision computations"). Six products by the
-unit take half the time of one by vectors, if nobody shares the core.
+unit take two thirds of the time of one by vectors, if nobody shares the core.
 
 A block is 32 rows of A by 32 k, or 32 k by 32 columns of B: three parts of two tiles, each 16 lines of 64 bytes::
 
