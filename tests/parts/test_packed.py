@@ -51,7 +51,7 @@ def test_packed_products_are_added_and_nothing_else_changes(shape, dtype):
     a, b = rng.standard_normal((m, k)).astype(dtype), rng.standard_normal((k, n)).astype(dtype)
     (c, after_c), (d, after_d), (e, after_e) = (roomy(np.ones((m, n), dtype)) for _ in range(3))
     space = np.full(packed.space_for(dtype().itemsize, [(k, n)], [(m, n)]), np.nan, dtype)
-    both_ways(a, roomy(b)[0], np.ascontiguousarray(b.T), c, d, roomy(np.ascontiguousarray(a.T))[0], e, space)
+    both_ways(roomy(a)[0], roomy(b)[0], np.ascontiguousarray(b.T), c, d, roomy(np.ascontiguousarray(a.T))[0], e, space)
     expected, tolerance = 1 + a.astype(float) @ b, 1e-4 if dtype == np.float32 else 1e-12
     for found, behind in ((c, after_c), (d, after_d), (e, after_e)):
         np.testing.assert_allclose(found, expected, atol=tolerance)
@@ -67,7 +67,7 @@ def test_a_row_that_is_not_finite_spoils_no_other(shape, wrong):
     c, behind = roomy(np.zeros((m, n), np.float32))
     space = np.empty(packed.space_for(4, [(k, n)], [(m, n)]), np.float32)
     turned = roomy(np.ascontiguousarray(a.T))[0]
-    both_ways(a, roomy(b)[0], np.ascontiguousarray(b.T), c, roomy(c)[0], turned, roomy(c)[0], space)
+    both_ways(roomy(a)[0], roomy(b)[0], np.ascontiguousarray(b.T), c, roomy(c)[0], turned, roomy(c)[0], space)
     assert not np.isfinite(c[3]).any()
     assert (np.delete(c, 3, 0) == k).all()
     assert (behind == 7).all()
@@ -98,11 +98,11 @@ def test_kernels_for_the_matrix_unit_lie_in_files_of_their_own(monkeypatch):
     assert len(paths) == 2
 
 
-def test_the_matrix_unit_can_be_left_alone():
+@pytest.mark.parametrize("setting", [{"PELLUCID_MATRIX_UNIT": "0"}, {"NUMBA_CPU_NAME": "generic"}])
+def test_the_matrix_unit_is_left_alone_where_it_is_not_wanted_or_numba_builds_for_less(setting):
     script = "from pellucid.parts.processor import has_matrix_unit; print(has_matrix_unit())"
     done = subprocess.run(
-        [sys.executable, "-c", script], env=os.environ | {"PELLUCID_MATRIX_UNIT": "0"}, capture_output=True, text=True,
-        check=True,
+        [sys.executable, "-c", script], env=os.environ | setting, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == "False"
 

@@ -6,6 +6,7 @@ import platform
 import sys
 from functools import cache
 
+import numba
 from llvmlite import binding
 
 __all__ = ["has_matrix_unit", "has_wide_registers", "is_fast"]
@@ -32,8 +33,12 @@ def is_fast() -> bool:
 def has_matrix_unit() -> bool:
     """Say whether the processor multiplies tiles of bfloat16 (AMX), and ask the system to let this process do so.
 
-    ``PELLUCID_MATRIX_UNIT=0`` does without. Linux lets no process use the unit that has not asked.
+    ``PELLUCID_MATRIX_UNIT=0``, set before the import, does without. Linux lets no process use the unit that has not
+    asked, and Numba may be told to build for less than this processor: LLVM aborts over instructions it is denied.
     """
+    allowed = numba.config.CPU_FEATURES
+    if allowed is not None and "+amx-bf16" not in allowed:
+        return False
     if os.environ.get("PELLUCID_MATRIX_UNIT") == "0" or not has_wide_registers():
         return False
     if sys.platform != "linux" or platform.machine() != "x86_64" or not _features().get("amx-bf16", False):

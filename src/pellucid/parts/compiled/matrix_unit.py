@@ -11,7 +11,8 @@ A block is 32 rows of A by 32 k, or 32 k by 32 columns of B: three parts of two 
     of B    line r: B[2r, 0], B[2r + 1, 0], B[2r, 1], B[2r + 1, 1], ...
 
 Two bfloat16 fill a place of a float32 array. What lies beyond k is zero; what lies beyond rows and columns is computed,
-and not added. Infinity times anything is NaN here; numbers below 2⁻¹²⁶ count as zero.
+and not added. Infinity, and what is within 1/512 of the largest number, makes NaN here; parts and sums
+below 2⁻¹²⁶ count as zero, so that numbers below 2⁻¹⁰³ lose digits.
 """
 
 from llvmlite import ir

@@ -7,8 +7,8 @@ few rows. Here B (k, n) is copied once, as panels of so many columns as a tile h
 
 A tile is some rows of C by two vectors, held in registers while k runs: of 12 rows where there are 32 registers; of 6,
 for 12 sums, 2 weights and an input fit into 16; or of 4, which take as long as fewer would. Where rows are wanting the
-last one is done twice. Behind C there must be ``ROOM``. Sums run in the order of k: the same bits whatever the number
-of threads.
+last one is done twice. Behind A and C there must be ``ROOM``. The order of a sum hangs on the shapes: the same bits
+whatever the number of threads.
 """
 
 from collections.abc import Sequence
