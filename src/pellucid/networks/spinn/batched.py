@@ -153,7 +153,9 @@ class _Encode(torch.autograd.Function):
             from pellucid.parts.compiled.shift_reduce import forward
 
             table = _memory(leaves)
-            space, *arrays = _workspace([_space(table.dtype, _weights(H, T, len(W))), *states, *kept], table.dtype)
+            space, *arrays = _workspace(
+                [_space(table.dtype, _weight_shapes(H, T, len(W))), *states, *kept], table.dtype
+            )
             h, c, P, Q, e, m, X, Z, Y, G, C = arrays
             weights = map(_memory, (W, b, V, d))
             forward(*(*made.indices, table, h, c, P, Q, e, m, *weights, X, Z, Y, G, C, mult, space))
@@ -190,8 +192,8 @@ class _Encode(torch.autograd.Function):
         if isinstance(h, np.ndarray):
             from pellucid.parts.compiled.shift_reduce import backward
 
-            weights = _weights(H, T, len(W))
-            space, *scratch = _workspace([_space(h.dtype, [(n, k) for k, n in weights], weights), *shapes], h.dtype)
+            forwards = _weight_shapes(H, T, len(W))
+            space, *scratch = _workspace([_space(h.dtype, [(n, k) for k, n in forwards], forwards), *shapes], h.dtype)
             gradients = [_array(shape, h.dtype) for shape in results]
             wanted = ctx.wanted[: 0 if d_out is None else None]
             outside = [np.empty((0, n), h.dtype) if one is None else _memory(one) for one, n in ((d_out, H), (d_e, T))]
@@ -222,15 +224,11 @@ _spare: list[np.ndarray] = []  # memory that nobody uses: new memory costs a pag
 
 
 def _workspace(shapes: Sequence[tuple[int, ...]], dtype: Any) -> list[np.ndarray]:
-    """Return empty arrays in one piece of memory, behind each of which kernels may read and write back.
+    """Return empty arrays in one piece of memory, behind each of which kernels may read and write back."""
+    from pellucid.parts.compiled.vectors import size_with_room
 
-    Each starts with a cache line: a register as wide as that is filled in half the time where it does not cross one.
-    """
-    from pellucid.parts.compiled.vectors import ROOM
-
-    line = LINE // dtype.itemsize
     sizes = [prod(shape) for shape in shapes]
-    places = list(accumulate((-(-(size + ROOM) // line) * line for size in sizes), initial=0))
+    places = list(accumulate(map(size_with_room, sizes), initial=0))
     flat = _piece(places[-1], dtype)
     return [flat[at : at + size].reshape(shape) for at, size, shape in zip(places[:-1], sizes, shapes, strict=True)]
 
@@ -263,7 +261,7 @@ def _array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return np.empty(prod(shape) + ROOM, dtype)[: prod(shape)].reshape(shape)
 
 
-def _weights(H: int, T: int, inputs: int) -> list[tuple[int, int]]:
+def _weight_shapes(H: int, T: int, inputs: int) -> list[tuple[int, int]]:
     """Return the shapes (k, n) in which the kernels multiply with the weights: W, and V in three parts."""
     return [(inputs, 5 * H), (H + T, 4 * T), (H, 4 * T), (H, 4 * T)]
 

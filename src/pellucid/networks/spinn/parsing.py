@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pellucid.errors import InvalidArgumentError
-from pellucid.networks.spinn.batched import _flat, _give_back, _memory, _piece, _space, _weights
+from pellucid.networks.spinn.batched import _flat, _give_back, _memory, _piece, _space, _weight_shapes
 from pellucid.networks.spinn.machine import Cell, Encoded
 
 __all__ = ["parse"]
@@ -27,7 +27,7 @@ def parse(cell: Cell, leaves: Tensor, tokens: Sequence[np.ndarray]) -> Encoded:
         _memory(tensor.cpu()) for tensor in (leaves, cell.W, cell.b, cell.V, cell.d, cell.U, cell.u)
     )
     B, H, T, K, dtype = len(lengths), cell.hidden, cell.tracker, len(W), W.dtype
-    (panels,) = _space(dtype, _weights(H, T, K))
+    (panels,) = _space(dtype, _weight_shapes(H, T, K))
     memory = _piece(panels + room_to_parse(len(table), B, len(words), H, T, K), dtype)
     h, taken = np.empty((B, H), dtype), np.empty(2 * len(words) - B, np.uint8)
     compiled(words, lengths, table, W, b, V, d, U, u, memory[:panels], memory[panels:], cell.multiply, h, taken)

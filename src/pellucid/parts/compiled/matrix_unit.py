@@ -33,7 +33,7 @@ TILE = 256  # places of a tile: 16 lines of 64 bytes
 PART = 2 * TILE
 BLOCK = 3 * PART
 HEIGHT = 192  # rows at a time, whose parts stay in the second-level cache for all panels
-DEEP = 8  # blocks of k at a time: so many of B stay in the first-level cache for all rows
+DEEP = 8  # blocks of k at a time: so many of B about fill the first-level cache
 UNIT_DEPTH = DEEP * SIDE
 LEAST_K, LEAST_N = 512, 512  # below these vectors are nearly as fast, and lose less where the core is shared
 
@@ -162,7 +162,12 @@ def _digits(v, x):
         part = builder.and_(whole, same_bits(0xFFFF0000))
         parts.append(part)
         x = builder.fsub(x, builder.bitcast(part, v.type))
-    return parts, same_bits(16)
+    return parts
+
+
+def _lowered(builder, part):
+    """Return the upper half of each lane as its lower half."""
+    return builder.lshr(part, ir.Constant(part.type, [16] * part.type.count))
 
 
 @intrinsic
@@ -174,13 +179,11 @@ def _split(typing_context, x, out, at):
             return context.get_dummy_value()
         v = Vectors(context, builder, x.number, x.size)
         half = ir.VectorType(ir.IntType(16), v.lanes)
-        parts, shift = _digits(v, arguments[0])
         data = context.make_array(out)(context, builder, arguments[1]).data
-        for p, part in enumerate(parts):
+        for p, part in enumerate(_digits(v, arguments[0])):
             pointer = builder.gep(data, [builder.add(arguments[2], _PLACE(p * PART))])
-            builder.store(
-                builder.trunc(builder.lshr(part, shift), half), builder.bitcast(pointer, half.as_pointer()), align=4
-            )
+            short = builder.trunc(_lowered(builder, part), half)
+            builder.store(short, builder.bitcast(pointer, half.as_pointer()), align=4)
         return context.get_dummy_value()
 
     return types.void(x, out, types.intp), build
@@ -194,10 +197,9 @@ def _split_pair(typing_context, x, y, out, at):
         if not UNIT or x.size != 16:
             return context.get_dummy_value()
         v = Vectors(context, builder, x.number, x.size)
-        (lower, shift), (upper, _) = _digits(v, arguments[0]), _digits(v, arguments[1])
         data = context.make_array(out)(context, builder, arguments[2]).data
-        for p in range(3):
-            both = builder.or_(builder.lshr(lower[p], shift), upper[p])
+        for p, (lower, upper) in enumerate(zip(_digits(v, arguments[0]), _digits(v, arguments[1]), strict=True)):
+            both = builder.or_(_lowered(builder, lower), upper)
             v.store(builder.bitcast(both, v.type), data, builder.add(arguments[3], _PLACE(p * PART)))
         return context.get_dummy_value()
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, register_jitable
 
 from pellucid.parts.compiled.lanes import Vectors
 from pellucid.parts.compiled.matrix_unit import (
@@ -41,20 +41,23 @@ NEAR = 16  # rows that are packed at a time: both they and the parts of panels t
 
 def space_for(itemsize: int, weights: Sequence[tuple[int, int]], slopes: Sequence[tuple[int, int]] = ()) -> int:
     """Return how many numbers the panels of weights (k, n) take, and of products Aᵀ B that make (m, n)."""
-    wide = 2 * WIDTH // itemsize
-    kept = (unit_size(k, n) if is_for_unit(itemsize, k, n) else -(-n // wide) * wide * k for k, n in weights)
+    kept = (panel_size(itemsize, k, n) for k, n in weights)
     passing = (
-        unit_size(UNIT_DEPTH, n) if is_for_unit(itemsize, m, n) else DEPTH * (n + wide + HEIGHT) for m, n in slopes
+        unit_size(UNIT_DEPTH, n) if is_for_unit(itemsize, m, n) else _vector_size(itemsize, DEPTH, n) + DEPTH * HEIGHT
+        for m, n in slopes
     )
     return sum(kept) + max(passing, default=0) + ROOM
 
 
-@kernel(inner=True)
-def panel_size(array, k, n):
-    """Return how many numbers of an array's dtype the panels of B (k, n) take."""
-    if is_for_unit(array.itemsize, k, n):
-        return unit_size(k, n)
-    wide = 2 * WIDTH // array.itemsize
+@register_jitable
+def panel_size(itemsize, k, n):
+    """Return how many numbers, of so many bytes, the panels of B (k, n) take."""
+    return unit_size(k, n) if is_for_unit(itemsize, k, n) else _vector_size(itemsize, k, n)
+
+
+@register_jitable
+def _vector_size(itemsize, k, n):
+    wide = 2 * WIDTH // itemsize
     return (n + wide - 1) // wide * wide * k
 
 
@@ -164,7 +167,7 @@ def add_packed_tn(a, b, c, space):
         add_unit_tn(a, b, c, space)
         return
     wide = 2 * WIDTH // c.itemsize
-    turned = space[panel_size(space, DEPTH, n) :]
+    turned = space[_vector_size(space.itemsize, DEPTH, n) :]
     for near in range(0, k, DEPTH):
         deep = min(DEPTH, k - near)
         _pack_columns(b[near : near + deep], n, space)

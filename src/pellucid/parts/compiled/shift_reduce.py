@@ -13,7 +13,19 @@ import numpy as np
 
 from pellucid.parts.compiled.packed import add_packed, add_packed_tn, pack, pack_turned, panel_size
 from pellucid.parts.compiled.product import add_product, add_product_nt, add_product_tn
-from pellucid.parts.compiled.vectors import ROOM, first, lanes, load, logistic, same, select, store, tanh, with_room
+from pellucid.parts.compiled.vectors import (
+    ROOM,
+    first,
+    lanes,
+    load,
+    logistic,
+    same,
+    select,
+    size_with_room,
+    store,
+    tanh,
+    with_room,
+)
 from pellucid.parts.compiling import kernel
 
 __all__ = ["backward", "forward", "parse", "room_to_parse"]
@@ -24,7 +36,7 @@ def _packed(weights, space):
     """Return the panels of weights (k, n) and the space that is left, or nothing where there is none."""
     if not space.size:
         return space, space
-    size = panel_size(space, weights.shape[0], weights.shape[1])
+    size = panel_size(space.itemsize, weights.shape[0], weights.shape[1])
     pack(weights, space)
     return space[:size], space[size:]
 
@@ -34,7 +46,7 @@ def _packed_turned(weights, space):
     """Return the panels of the transposed weights and the space that is left, or nothing where there is none."""
     if not space.size:
         return space, space
-    size = panel_size(space, weights.shape[1], weights.shape[0])
+    size = panel_size(space.itemsize, weights.shape[1], weights.shape[0])
     pack_turned(weights, space)
     return space[:size], space[size:]
 
@@ -387,21 +399,18 @@ def backward(
         _place(dc, (1 + v) * H, d_leaves, (2 * v + 1) * H, H)
 
 
-LINE = 16  # numbers: one cache line of float32, two of float64
-
-
 def room_to_parse(leaves: int, B: int, words: int, H: int, T: int, inputs: int) -> int:
-    """Return how many numbers ``parse`` takes for a while, to read B sentences of so many words."""
+    """Return how many numbers, at most, the eleven arrays of ``parse`` take, to read B sentences of so many words."""
     states = 1 + leaves + words - B
     of_steps = B * (inputs + 5 * H) + 2 * B * (H + 7 * T)
-    return 2 * states * H + (states + 1) * 4 * T + (words - B) * H + of_steps + 11 * (ROOM + LINE)
+    return 2 * states * H + (states + 1) * 4 * T + (words - B) * H + of_steps + 11 * size_with_room(1)
 
 
 @kernel(inner=True)
 def _carve(memory, at, rows, columns):
-    """Return an array in ``memory`` with room behind it, and where the next may start: with a cache line."""
+    """Return an array in ``memory`` with room behind it, and the place where the next one starts."""
     size = rows * columns
-    return memory[at : at + size].reshape(rows, columns), at + (size + ROOM + LINE - 1) // LINE * LINE
+    return memory[at : at + size].reshape(rows, columns), at + size_with_room(size)
 
 
 @kernel(inner=True)
