@@ -188,7 +188,8 @@ def _track(start, stop, before, buffer, top, second, P, Q, h, e, m, own, packed,
         for j in range(0, T, wide):
             store(Y, y + H + j, select(first(e, remembered - j), load(e, past * T + j), zero))
         _place_sum(P, buffer[s] * 4 * T, Q, second[s] * 4 * T, G, s * 4 * T, 4 * T)
-    _multiply(Y[start:stop], own, packed, G[start:stop])
+    if before >= 0:
+        _multiply(Y[start:stop], own, packed, G[start:stop])
     for s in range(start, stop):
         z, past = s * 4 * T, (max(before, 0) + s - start) * T
         for j in range(z, z + T, wide):
@@ -329,16 +330,18 @@ def _track_back(start, stop, before, buffer, top, second, m, own, packed, G, dh,
             store(G, j + T, select(inside, d * g * i * (one - i), i))
             store(G, j + 2 * T, select(inside, d * memory * f * (one - f), f))
             store(G, j + 3 * T, select(inside, slope * t * o * (one - o), o))
+    for s in range(start, stop):
+        _add(G, s * 4 * T, dP, buffer[s] * 4 * T, 4 * T)
+        _add(G, s * 4 * T, dQ, second[s] * 4 * T, 4 * T)
+        _add(G, s * 4 * T, dd, 0, 4 * T)
+    if before < 0:
+        return
     _clear(dY, 0, (stop - start) * K)
     _multiply_turned(G[start:stop], own, packed, dY[: stop - start])
     for s in range(start, stop):
         y = (s - start) * K
-        _add(G, s * 4 * T, dP, buffer[s] * 4 * T, 4 * T)
-        _add(G, s * 4 * T, dQ, second[s] * 4 * T, 4 * T)
-        _add(G, s * 4 * T, dd, 0, 4 * T)
         _add(dY, y, dh, top[s] * H, H)
-        if before >= 0:
-            _add(dY, y + H, de, (before + s - start) * T, T)
+        _add(dY, y + H, de, (before + s - start) * T, T)
 
 
 @kernel(inner=True)
@@ -391,7 +394,8 @@ def backward(
         _slopes(h[:base], dP, dV[:H], space)
         _slopes(C, dQ[1:], dV[2 * H : 3 * H], space)
         own.fill(0)
-        _slopes(Y, G, own, space)
+        later = track_start[1]  # before the first step the tracker sees and remembers nothing
+        _slopes(Y[later:], G[later:], own, space)
         dV[H : 2 * H], dV[3 * H :] = own[:H], own[H:]
         _multiply_turned(dP, V[:H], _packed_turned(V[:H], space)[0], dh[:base])
     for v in range(d_leaves.shape[0]):
