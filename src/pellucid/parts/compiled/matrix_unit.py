@@ -21,7 +21,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
 from pellucid.parts.compiled.lanes import Vectors
-from pellucid.parts.compiled.vectors import WIDTH, first, load, same, select, store
+from pellucid.parts.compiled.vectors import WIDTH, first, load, same, select, store, turn
 from pellucid.parts.compiling import kernel
 from pellucid.parts.processor import has_matrix_unit
 
@@ -241,39 +241,13 @@ def _copy(b, row, column, rows, columns, out):
             out[i * SIDE + j] = b[row + i, column + j] if i < rows and j < columns else 0
 
 
-@intrinsic
-def _turn_tile(typing_context, x, at, step, out, to):
-    """Write the 16 columns of 16 rows, so far apart, as rows SIDE places apart."""
-
-    def build(context, builder, signature, arguments):
-        if not UNIT or x.dtype != types.float32:
-            return context.get_dummy_value()
-        v = Vectors(context, builder, x.dtype, 16)
-        source, target = (context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 3))
-        rows = [v.load(source, v.moved(arguments[1], i, arguments[2])) for i in range(16)]
-        for far in (8, 4, 2, 1):  # what stands beside the diagonal, so many rows and lanes from it, changes places
-            upper = [lane if not lane & far else 16 + (lane ^ far) for lane in range(16)]
-            lower = [16 + lane if lane & far else lane | far for lane in range(16)]
-            for i in range(16):
-                if not i & far:
-                    pair = rows[i], rows[i | far]
-                    for place, order in ((i, upper), (i | far, lower)):
-                        chosen = ir.Constant(ir.VectorType(ir.IntType(32), 16), order)
-                        rows[place] = builder.shuffle_vector(*pair, chosen)
-        for i, row in enumerate(rows):
-            v.store(row, target, builder.add(arguments[4], _PLACE(i * SIDE)))
-        return context.get_dummy_value()
-
-    return types.void(x, types.intp, types.intp, out, types.intp), build
-
-
 @kernel(inner=True)
 def _turn(b, row, column, rows, columns, out):
     """Write a square of Bᵀ, whose first rows are columns of B, zero where there is nothing."""
     if rows >= SIDE and columns >= SIDE:
         for i in range(0, SIDE, 16):
             for j in range(0, SIDE, 16):
-                _turn_tile(b, (row + i) * b.shape[1] + column + j, b.shape[1], out, j * SIDE + i)
+                turn(b, (row + i) * b.shape[1] + column + j, b.shape[1], out, j * SIDE + i, SIDE)
     else:
         for i in range(SIDE):
             for j in range(SIDE):

@@ -28,7 +28,7 @@ from pellucid.parts.compiled.matrix_unit import (
     pack_unit_turned,
     unit_size,
 )
-from pellucid.parts.compiled.vectors import ROOM, WIDTH, lanes, load, store
+from pellucid.parts.compiled.vectors import ROOM, WIDTH, lanes, load, store, turn
 from pellucid.parts.compiling import kernel
 
 __all__ = ["add_packed", "add_packed_tn", "pack", "pack_turned", "panel_size", "space_for"]
@@ -232,14 +232,12 @@ def pack_turned(b, out):
     if is_for_unit(b.itemsize, k, n):
         pack_unit_turned(b, out)
         return
-    wide = 2 * WIDTH // b.itemsize
-    for start in range(0, n, wide):
-        for near in range(0, k, 64):  # as many lines as the first-level cache holds at once
-            deep = min(64, k - near)
-            for j in range(wide):
-                if start + j < n:
-                    for p in range(near, near + deep):
-                        out[start * k + p * wide + j] = b[start + j, p]
-                else:
-                    for p in range(near, near + deep):
-                        out[start * k + p * wide + j] = 0
+    step, wide = lanes(b), 2 * WIDTH // b.itemsize
+    for start in range(0, (n + wide - 1) // wide * wide, step):
+        at = start // wide * wide * k + start % wide
+        squares = k // step * step if start + step <= n else 0
+        for p in range(0, squares, step):
+            turn(b, start * k + p, k, out, at + p * wide, wide)
+        for j in range(start, start + step):
+            for p in range(squares, k):
+                out[at + p * wide + j - start] = b[j, p] if j < n else 0

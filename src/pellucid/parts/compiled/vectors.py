@@ -40,6 +40,7 @@ __all__ = [
     "size_with_room",
     "store",
     "tanh",
+    "turn",
     "with_room",
 ]
 
@@ -134,6 +135,36 @@ def store(typing_context, array, place, value):
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), build
+
+
+@intrinsic
+def turn(typing_context, source, at, step, target, to, target_step):
+    """Write a square transposed: as many rows as a vector has lanes, ``step`` apart, become columns of such rows."""
+
+    def build(context, builder, signature, arguments):
+        v = _builds(context, builder, _vector(source.dtype))
+        source_data, target_data = (
+            context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 3)
+        )
+        _, at, step, _, to, target_step = arguments
+        rows = [v.load(source_data, v.moved(at, i, step)) for i in range(v.lanes)]
+        far = v.lanes // 2
+        while far:  # what stands beside the diagonal, so many rows and lanes from it, changes places
+            upper = [lane if not lane & far else v.lanes + (lane ^ far) for lane in range(v.lanes)]
+            lower = [v.lanes + lane if lane & far else lane | far for lane in range(v.lanes)]
+            for i in range(v.lanes):
+                if not i & far:
+                    pair = rows[i], rows[i | far]
+                    for place, order in ((i, upper), (i | far, lower)):
+                        chosen = ir.Constant(ir.VectorType(ir.IntType(32), v.lanes), order)
+                        rows[place] = builder.shuffle_vector(*pair, chosen)
+            far //= 2
+        for i, row in enumerate(rows):
+            v.store(row, target_data, v.moved(to, i, target_step))
+        return context.get_dummy_value()
+
+    number = types.intp
+    return types.void(source, number, number, target, number, number), build
 
 
 @intrinsic
