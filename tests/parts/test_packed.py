@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pellucid.parts import compiling
-from pellucid.parts.compiled import packed, vectors
+from pellucid.parts.compiled import matrix_unit, packed, vectors
 from pellucid.parts.compiling import kernel
 from pellucid.parts.processor import has_matrix_unit
 
@@ -100,6 +100,14 @@ def test_kernels_for_the_matrix_unit_lie_in_files_of_their_own(monkeypatch):
         monkeypatch.setattr(compiling, "has_matrix_unit", lambda answer=answer: answer)
         paths.add(cache._path((), target))
     assert len(paths) == 2
+
+
+@pytest.mark.skipif(matrix_unit.UNIT, reason="here they are wanted")
+def test_kernels_for_the_matrix_unit_are_not_compiled_where_there_is_none():
+    added_to(0, *np.ones((2, 1, 1), np.float32))
+    assert packed.add_packed.dispatcher.overloads
+    assert not matrix_unit.add_unit.dispatcher.overloads
+    assert not matrix_unit.add_unit_tn.dispatcher.overloads
 
 
 @pytest.mark.parametrize("setting", [{"PELLUCID_MATRIX_UNIT": "0"}, {"NUMBA_CPU_NAME": "generic"}])

@@ -25,9 +25,9 @@ from pellucid.parts.compiled.vectors import WIDTH, first, load, same, select, st
 from pellucid.parts.compiling import kernel
 from pellucid.parts.processor import has_matrix_unit
 
-__all__ = ["UNIT_DEPTH", "add_unit", "add_unit_tn", "is_for_unit", "pack_unit", "pack_unit_turned", "unit_size"]
+__all__ = ["UNIT", "UNIT_DEPTH", "add_unit", "add_unit_tn", "is_large", "pack_unit", "pack_unit_turned", "unit_size"]
 
-UNIT = WIDTH == 64 and has_matrix_unit()
+UNIT = WIDTH == 64 and has_matrix_unit()  # Numba leaves out what an ``if UNIT`` does not reach: a second of compiling
 SIDE = 32  # rows, columns and k of a block
 TILE = 256  # places of a tile: 16 lines of 64 bytes
 PART = 2 * TILE
@@ -39,9 +39,9 @@ LEAST_K, LEAST_N = 512, 512  # below these vectors are nearly as fast, and lose 
 
 
 @register_jitable
-def is_for_unit(itemsize, k, n):
-    """Say whether the unit is to multiply with B (k, n), of numbers of so many bytes."""
-    return UNIT and itemsize == 4 and k >= LEAST_K and n >= LEAST_N
+def is_large(itemsize, k, n):
+    """Say whether the unit, where there is one, is to multiply with B (k, n), of numbers of so many bytes."""
+    return itemsize == 4 and k >= LEAST_K and n >= LEAST_N
 
 
 @register_jitable

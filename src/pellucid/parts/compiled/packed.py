@@ -20,10 +20,11 @@ from numba.extending import intrinsic, register_jitable
 
 from pellucid.parts.compiled.lanes import Vectors
 from pellucid.parts.compiled.matrix_unit import (
+    UNIT,
     UNIT_DEPTH,
     add_unit,
     add_unit_tn,
-    is_for_unit,
+    is_large,
     pack_unit,
     pack_unit_turned,
     unit_size,
@@ -43,7 +44,9 @@ def space_for(itemsize: int, weights: Sequence[tuple[int, int]], slopes: Sequenc
     """Return how many numbers the panels of weights (k, n) take, and of products Aᵀ B that make (m, n)."""
     kept = (panel_size(itemsize, k, n) for k, n in weights)
     passing = (
-        unit_size(UNIT_DEPTH, n) if is_for_unit(itemsize, m, n) else _vector_size(itemsize, DEPTH, n) + DEPTH * HEIGHT
+        unit_size(UNIT_DEPTH, n)
+        if UNIT and is_large(itemsize, m, n)
+        else _vector_size(itemsize, DEPTH, n) + DEPTH * HEIGHT
         for m, n in slopes
     )
     return sum(kept) + max(passing, default=0) + ROOM
@@ -52,7 +55,7 @@ def space_for(itemsize: int, weights: Sequence[tuple[int, int]], slopes: Sequenc
 @register_jitable
 def panel_size(itemsize, k, n):
     """Return how many numbers, of so many bytes, the panels of B (k, n) take."""
-    return unit_size(k, n) if is_for_unit(itemsize, k, n) else _vector_size(itemsize, k, n)
+    return unit_size(k, n) if UNIT and is_large(itemsize, k, n) else _vector_size(itemsize, k, n)
 
 
 @register_jitable
@@ -143,7 +146,7 @@ def _add_tile(a, a_at, a_row, a_step, b, b_at, c, c_at, n, k, height, width):
 @kernel(inner=True, apart=True)
 def add_packed(a, packed, c, m, k, n):
     """Add A B to C, with A (m, k), C (m, n) and the panels of B (k, n)."""
-    if is_for_unit(c.itemsize, k, n):
+    if UNIT and is_large(c.itemsize, k, n):
         add_unit(a, packed, c, m, k, n)
         return
     wide = 2 * WIDTH // c.itemsize
@@ -163,7 +166,7 @@ def add_packed(a, packed, c, m, k, n):
 def add_packed_tn(a, b, c, space):
     """Add Aᵀ B to C, with A (k, m), B (k, n), C (m, n), room behind all three; ``space`` holds panels for a while."""
     k, m, n = a.shape[0], a.shape[1], b.shape[1]
-    if is_for_unit(c.itemsize, m, n):
+    if UNIT and is_large(c.itemsize, m, n):
         add_unit_tn(a, b, c, space)
         return
     wide = 2 * WIDTH // c.itemsize
@@ -214,7 +217,7 @@ def _pack_columns(b, stop, out):
 def pack(b, out):
     """Write the panels of B (k, n)."""
     (k, n), wide = b.shape, 2 * WIDTH // b.itemsize
-    if is_for_unit(b.itemsize, k, n):
+    if UNIT and is_large(b.itemsize, k, n):
         pack_unit(b, out)
         return
     start = n // wide * wide
@@ -229,7 +232,7 @@ def pack(b, out):
 def pack_turned(b, out):
     """Write the panels of Bᵀ, with B (n, k)."""
     n, k = b.shape
-    if is_for_unit(b.itemsize, k, n):
+    if UNIT and is_large(b.itemsize, k, n):
         pack_unit_turned(b, out)
         return
     step, wide = lanes(b), 2 * WIDTH // b.itemsize

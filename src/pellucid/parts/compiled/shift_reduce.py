@@ -396,7 +396,10 @@ def backward(
         own.fill(0)
         later = track_start[1]  # before the first step the tracker sees and remembers nothing
         _slopes(Y[later:], G[later:], own, space)
-        dV[H : 2 * H], dV[3 * H :] = own[:H], own[H:]
+        for k in range(H + T):
+            target = H + k if k < H else 2 * H + k
+            for j in range(4 * T):
+                dV[target, j] = own[k, j]
         _multiply_turned(dP, V[:H], _packed_turned(V[:H], space)[0], dh[:base])
     for v in range(d_leaves.shape[0]):
         _place(dh, (1 + v) * H, d_leaves, 2 * v * H, H)
@@ -419,17 +422,24 @@ def _carve(memory, at, rows, columns):
 
 @kernel(inner=True)
 def _longest_first(lengths):
-    """Return the order of sentences, the longest first; equals stay in their order."""
-    longest = lengths.max()
+    """Return the order (B,) of sentences, the longest first, and of each how many words it has and where they begin."""
+    B, longest = lengths.size, 0
+    for n in lengths:
+        longest = max(longest, n)
     places = np.zeros(longest + 2, np.int64)
     for n in lengths:
         places[longest - n + 1] += 1
-    places = places.cumsum()
-    order = np.empty(lengths.size, np.int64)
-    for k in range(lengths.size):
-        order[places[longest - lengths[k]]] = k
-        places[longest - lengths[k]] += 1
-    return order
+    for n in range(longest + 1):
+        places[n + 1] += places[n]
+    order, count, first_word = np.empty(B, np.int64), np.empty(B, np.int64), np.empty(B, np.int64)
+    word = 0
+    for k in range(B):
+        n = lengths[k]
+        place = places[longest - n]
+        order[place], count[place], first_word[place] = k, n, word
+        places[longest - n] += 1
+        word += n
+    return order, count, first_word
 
 
 @kernel(inner=True)
@@ -489,14 +499,16 @@ def parse(words, lengths, leaves, W, b, V, d, U, u, space, memory, multiply, out
     _set_leaves(leaves, h, c)
     _see_buffer(h, rows, V, d, P, space)
     _clear(Q, 0, 4 * T)
-    choice, bias, order = U[:, 1] - U[:, 0], u[1] - u[0], _longest_first(lengths)
-    count, first_word = lengths[order], (lengths.cumsum() - lengths)[order]
+    order, count, first_word = _longest_first(lengths)
+    choice, bias = np.empty(T, U.dtype), u[1] - u[0]
+    for j in range(T):
+        choice[j] = U[j, 1] - U[j, 0]
     left, right, track_of = np.empty(B, np.int64), np.empty(B, np.int64), np.empty(B, np.int64)
     buffer, top, second = np.empty(2 * B, np.int64), np.empty(2 * B, np.int64), np.empty(2 * B, np.int64)
     stack, depth, read = np.empty((B, count[0]), np.int64), np.zeros(B, np.int64), np.zeros(B, np.int64)
     below = np.zeros((B, count[0] + 1), np.int64)  # the row of Q of each place of a stack
-    covered, covers = np.empty(R, np.int64), 0
-    active, before = B, -1
+    covered, covers = np.empty(R, np.int64), np.int64(0)  # a literal would be compiled for itself
+    active, before = B, -B
     for step in range(2 * count[0] - 1):
         while step >= 2 * count[active - 1] - 1:
             active -= 1
@@ -514,7 +526,8 @@ def parse(words, lengths, leaves, W, b, V, d, U, u, space, memory, multiply, out
         )  # fmt: skip
         _cover(first_cover, covers, covered, h, V, V_packed, C, Q)
         if reduces:
-            _reduce(0, reduces, rows, left, right, track_of, h, c, e, W, W_packed, b, X, Z, multiply)
+            _reduce(np.int64(0), reduces, rows, left, right, track_of, h, c, e, W, W_packed, b, X, Z, multiply)
         before, rows = start, rows + reduces
     for k in range(B):
-        out[order[k]] = h[stack[k, 0]]
+        for j in range(H):
+            out[order[k], j] = h[stack[k, 0], j]
