@@ -31,7 +31,7 @@ from pellucid.parts.compiling import kernel
 __all__ = ["backward", "forward", "parse", "room_to_parse"]
 
 
-@kernel(inner=True)
+@kernel(inner=True, apart=True)
 def _packed(weights, space):
     """Return the panels of weights (k, n) and the space that is left, or nothing where there is none."""
     if not space.size:
@@ -127,7 +127,7 @@ def _add_product(x, x_at, y, y_at, target, target_at, size):
         store(target, target_at + j, load(target, target_at + j) + own)
 
 
-@kernel(inner=True)
+@kernel(inner=True, apart=True)
 def _reduce(start, stop, base, left, right, track_of, h, c, e, W, packed, b, X, Z, multiply):
     """Do the reduces start ... stop - 1: X (R, K) their inputs, Z (R, 5H) their gates."""
     H, T, K, wide = h.shape[1], e.shape[1], X.shape[1], lanes(h)
@@ -165,7 +165,7 @@ def _reduce(start, stop, base, left, right, track_of, h, c, e, W, packed, b, X, 
             store(h, new + at, o * tanh(memory))
 
 
-@kernel(inner=True)
+@kernel(inner=True, apart=True)
 def _own_weights(V, H):
     """Return the tracker's weights (H + T, 4T) of what is new at every step: the top of the stack and itself."""
     own = with_room(max(0, V.shape[0] - 2 * H), V.shape[1], V)
@@ -176,7 +176,7 @@ def _own_weights(V, H):
     return own
 
 
-@kernel(inner=True)
+@kernel(inner=True, apart=True)
 def _track(start, stop, before, buffer, top, second, P, Q, h, e, m, own, packed, Y, G):
     """Do the tracker's rows start ... stop - 1; ``before`` is where the step before starts, or -1."""
     H, T, K, wide = h.shape[1], e.shape[1], Y.shape[1], lanes(h)
@@ -206,7 +206,7 @@ def _track(start, stop, before, buffer, top, second, P, Q, h, e, m, own, packed,
             store(e, s * T + at, o * tanh(memory))
 
 
-@kernel(inner=True)
+@kernel(inner=True, apart=True)
 def _cover(start, stop, covered, h, V, packed, C, Q):
     """Write what the tracker's gates get from states that a word comes to lie upon: C (N, H) these, Q (1 + N, 4T)."""
     H, gates = h.shape[1], Q.shape[1]
@@ -217,7 +217,7 @@ def _cover(start, stop, covered, h, V, packed, C, Q):
         _multiply(C[start:stop], V[2 * H : 3 * H], packed, Q[1 + start : 1 + stop])
 
 
-@kernel(inner=True)
+@kernel(inner=True, apart=True)
 def _see_buffer(h, base, V, d, P, space):
     """Write what the tracker's gates get from each state that may come from the buffer, and d: P (1 + leaves, 4T)."""
     H = h.shape[1]
@@ -227,7 +227,7 @@ def _see_buffer(h, base, V, d, P, space):
     _multiply(h[:base], V[:H], _packed(V[:H], space)[0], P)
 
 
-@kernel(inner=True)
+@kernel(inner=True, apart=True)
 def _set_leaves(leaves, h, c):
     """Write the empty place and the leaves (V, 2H), which have no room behind them."""
     count, H = leaves.shape[0], h.shape[1]
