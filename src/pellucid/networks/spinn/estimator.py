@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from copy import deepcopy
 from types import MappingProxyType
@@ -11,49 +11,42 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
-from pellucid.data.vectors import Vectors, read_vectors
-from pellucid.data.vocabulary import Vocabulary
-from pellucid.errors import DivergenceError, InvalidArgumentError, InvalidDataError, ModelFileError, PellucidWarning
+from pellucid.data.vectors import Vectors
+from pellucid.errors import InvalidArgumentError, PellucidWarning
 from pellucid.learning.callback import CallbackSupport, told
-from pellucid.learning.estimator import (
-    check_boolean,
-    check_choice,
-    check_number,
-    check_seed,
-    class_labels,
-    restorer,
-    unchanged_by_errors,
-)
+from pellucid.learning.estimator import check_choice, check_seed, class_labels, restorer, unchanged_by_errors
 from pellucid.learning.step import Step
-from pellucid.networks.spinn.answering import PARSES, Answers, one_thread
-from pellucid.networks.spinn.examples import Sentence, both_ways, check_alike, examples, node_labels, sides, words_of
-from pellucid.networks.spinn.model import ENCODERS, FEATURES, TREE_ENCODERS, TreeClassifier
+from pellucid.networks.spinn.answering import Answers, one_thread
+from pellucid.networks.spinn.examples import Sentence, both_ways, examples, node_labels, sides
+from pellucid.networks.spinn.filing import KEPT, from_file, to_file
+from pellucid.networks.spinn.model import TREE_ENCODERS, TreeClassifier
 from pellucid.networks.spinn.objective import Material, Objective, seeded
-from pellucid.networks.spinn.resuming import Progress
+from pellucid.networks.spinn.parameters import check_parameters, device_of
+from pellucid.networks.spinn.preparing import (
+    check_suited,
+    given_validation,
+    hold_out,
+    known_classes,
+    places_of,
+    words_and_vectors,
+)
+from pellucid.networks.spinn.resuming import Progress, Whole
 from pellucid.networks.spinn.tracing import epoch_formulas, epoch_functions
-from pellucid.saving import expect_names, expect_shape
 from pellucid.scaling.averaging import Average
 from pellucid.scaling.checkpoint import Checkpoint, fingerprint
-from pellucid.scaling.engine import DEVICES, device_for
 from pellucid.scaling.keeping import Kept
 from pellucid.scaling.loop import Batch, Run, cosine, learning, train
 from pellucid.scaling.modules import running
-from pellucid.scaling.processes import Line, Processes, join, launched
+from pellucid.scaling.processes import Line, Processes, join
 
 __all__ = ["SPINNClassifier"]
 
-SOLVERS = ("adamw", "rmsprop")
-SCHEDULES = ("cosine", "constant", "step")
 GRANULARITIES = ("epoch", "batch")
-MOST_LAYERS = 100
 WEIGHTY = ("hidden", "embedding", "tracker", "mlp", "mlp_layers", "batch_size")
 NO_MEMORY = re.compile("DefaultCPUAllocator|[Ss]torage size calculation overflowed|Overflow when unpacking")
-SIZES = ("hidden", "embedding", "tracker", "mlp", "batch_size", "max_iter", "beam", "min_count", "step_size")
 OWN = ("verbose", "device", "vectors", "warm_start")  # parameters that stand in another form in a checkpoint, or none
-FRACTIONS = ("dropout_embedding", "dropout", "word_dropout", "averaging")
 
 
 class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
@@ -349,7 +342,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         found = run.kept_in(keeper, self._identity(material, run) if compared else {}, together)
         self.n_iter_, self.interrupted_ = 0, False
         self._show_average(False)
-        progress.whole = _Whole(self)
+        progress.whole = Whole(self)
         if found is not None:
             run.load(*found)
         return objective, progress, run
@@ -384,29 +377,22 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
 
     def _prepare(self, X: Any, y: Any, given: tuple[Any, Any], partial: bool, classes: Any) -> Material:
         """Check all that was given; build the module, or make the one that is there ready to go on."""
-        self._check_parameters()
+        check_parameters(self)
         found = examples(X, needs_trees=self.encoder in TREE_ENCODERS)
         labels = class_labels(y, len(found))
-        held_out = None if partial else self._given_validation(*given, len(found[0]))
+        held_out = None if partial else given_validation(self, *given, len(found[0]))
         fresh = not (hasattr(self, "model_") and (partial or self.warm_start))
-        known = self._classes(labels, classes, fresh)
-        if self.batch_norm and len(found) < 2:
-            raise InvalidDataError("batch_norm=True needs two examples or more, got one: one number has no spread")
-        if (self.mirror or self.identity is not None) and len(found[0]) != 2:
-            raise InvalidArgumentError("mirror and identity are for pairs of sentences; X holds single ones")
-        if self.every_node and (len(found[0]) != 1 or self.encoder not in TREE_ENCODERS):
-            raise InvalidArgumentError(
-                f"every_node=True needs single trees and an encoder that reads them ({', '.join(TREE_ENCODERS)})"
-            )
+        known = known_classes(self, labels, classes, fresh)
+        check_suited(self, found)
         seed = int(check_seed(self.random_state).randint(2**31)) if fresh else self._seed
         seed = int(join().told_by(0, str(seed).encode()) or b"")
         if held_out is None and self.early_stopping and not partial:
-            found, labels, held_out = self._split(found, labels, seed)
+            found, labels, held_out = hold_out(found, labels, self.validation_fraction, seed)
         found, labels = both_ways(found, labels, self.mirror, self.identity)
-        targets = _places(labels, known)
+        targets = places_of(labels, known)
         nodes = node_labels(found, targets, known) if self.every_node else None
         if held_out is not None:
-            held_out = held_out[0], _places(held_out[1], known, "y_val")
+            held_out = held_out[0], places_of(held_out[1], known, "y_val")
         if fresh:
             self._build(found, known, held_out, seed)
         else:
@@ -424,55 +410,6 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             "data": material.fingerprint(), "start": fingerprint([*run.learned().values(), *means]),
         }  # fmt: skip
 
-    def _classes(self, labels: np.ndarray, classes: Any, fresh: bool) -> np.ndarray:
-        """Return the classes in order; raise an error where they are too few or not those that are known."""
-        known = np.unique(labels if classes is None else class_labels(classes, len(classes)))
-        if not fresh:
-            if classes is not None and not np.array_equal(known, self.classes_):
-                raise InvalidArgumentError(
-                    f"classes must be those of the first call, {self.classes_.tolist()}; got {known.tolist()}"
-                )
-            self._check_mirror(self.classes_)
-            return self.classes_
-        if self.mirror:
-            known = np.unique([*known.tolist(), *(self.mirror[one] for one in known.tolist() if one in self.mirror)])
-            self._check_mirror(known)
-        if len(known) < 2:
-            raise InvalidDataError(f"y must hold two classes or more, got only {known.tolist()[0]!r}")
-        if self.identity is not None and self.identity not in known.tolist():
-            raise InvalidArgumentError(f"identity must be one of the classes {known.tolist()}, got {self.identity!r}")
-        return known
-
-    def _check_mirror(self, known: np.ndarray) -> None:
-        for label in self.mirror or ():
-            if label not in known.tolist():
-                raise InvalidArgumentError(f"mirror must be of labels among {known.tolist()}, got {label!r}")
-
-    def _given_validation(
-        self, X_val: Any, y_val: Any, count: int
-    ) -> tuple[list[tuple[Sentence, ...]], np.ndarray] | None:
-        if (X_val is None) != (y_val is None):
-            raise InvalidArgumentError("X_val and y_val belong together: give both, or neither")
-        if X_val is None:
-            return None
-        needs_trees = self.encoder in TREE_ENCODERS and self.parses == "given"
-        found = examples(X_val, needs_trees=needs_trees, name="X_val")
-        check_alike(found, count, "X_val", "X")
-        return found, class_labels(y_val, len(found), ("X_val", "y_val"))
-
-    def _split(self, found: list[tuple[Sentence, ...]], labels: np.ndarray, seed: int) -> tuple[Any, Any, Any]:
-        """Return the examples to learn from, their labels, and those held out with theirs."""
-        try:
-            kept, out = train_test_split(
-                np.arange(len(found)), test_size=self.validation_fraction, stratify=labels, random_state=seed
-            )
-        except ValueError as error:
-            raise InvalidArgumentError(
-                f"validation_fraction={self.validation_fraction:g} cannot be held out of {len(found)} examples "
-                f"({' '.join(str(error).split())}); choose another, or give X_val and y_val"
-            ) from error
-        return [found[i] for i in kept], labels[kept], ([found[i] for i in out], labels[out])
-
     def _settings(self, count: int) -> dict[str, Any]:
         """Return what the module is built from, but for its words and classes."""
         return {
@@ -486,25 +423,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
 
     def _build(self, found: Any, known: np.ndarray, held_out: Any, seed: int) -> None:
         """Build vocabulary and module."""
-        vocabulary = words_of(found, lowercase=bool(self.lowercase), min_count=self.min_count)
-        rows = None
-        if self.vectors is not None:
-            every = words_of([*found, *(held_out[0] if held_out else ())], lowercase=bool(self.lowercase), min_count=1)
-            vectors = self.vectors
-            if not isinstance(vectors, Vectors):
-                vectors = read_vectors(vectors, every.words, lowercase=bool(self.lowercase))
-            elif self.lowercase:
-                vectors = vectors.in_small_letters()
-            learned = words_of(found, lowercase=bool(self.lowercase), min_count=1).words[1:]
-            if not vectors.rows(learned)[1].any():
-                raise InvalidDataError(
-                    f"vectors must hold words of X, got none of its {len(learned)}; are they of its language, and "
-                    f"written alike (lowercase={self.lowercase})?"
-                )
-            more = (word for word in vectors.words if word not in vocabulary)
-            vocabulary = Vocabulary([*vocabulary.words[1:], *more], lowercase=bool(self.lowercase))
-            rows, _ = vectors.rows(vocabulary.words)
-            rows[0] = 0  # unknown words, whatever the file says of <unk>
+        vocabulary, rows = words_and_vectors(self, found, held_out[0] if held_out else [])
         settings = self._settings(len(found[0]))
         with seeded(seed, torch.device("cpu")), self._enough_memory():
             size = int(self.embedding) if rows is None else rows.shape[1]
@@ -513,7 +432,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             with torch.no_grad():
                 model.embedding.weight.copy_(torch.from_numpy(rows))
         model.embedding.weight.requires_grad_(rows is None or not self.freeze_vectors)
-        self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(self._device(self.device))
+        self.classes_, self.vocabulary_, self.model_ = known, vocabulary, model.to(device_of(self.device))
         self.n_sides_, self._built, self._seed = len(found[0]), settings, seed
         self._built_words = self._worded()
         self.n_iter_, self.t_, self.loss_curve_, self.padding_share_ = 0, 0, [], None
@@ -557,7 +476,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
 
     def to(self, device: str) -> Self:
         """Move the model to another device, where it then answers; it learns where the parameter ``device`` says."""
-        place = self._device(device)
+        place = device_of(device)
         if place != self.model_.device:
             self.model_.to(place)
             self._optimizer.load_state_dict(self._optimizer.state_dict())  # it follows its weights
@@ -642,75 +561,9 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         """Return what makes a copy of this estimator one that had stopped now, and stays as it is."""
         own = ("vocabulary_", "model_", "_built", "_built_words", "_average", "_optimizer", "_rng")
         # At once: the optimizer and the mean belong to the weights of this very copy.
-        return deepcopy({name: getattr(self, name) for name in (*self._kept(), *own)})
+        return deepcopy({name: getattr(self, name) for name in (*KEPT, *own)})
 
-    # -- parameters and files --------------------------------------------------------------------------------
-
-    def _check_parameters(self) -> None:
-        check_choice("encoder", self.encoder, ENCODERS)
-        check_choice("parses", self.parses, PARSES)
-        check_choice("features", self.features, FEATURES)
-        check_choice("solver", self.solver, SOLVERS)
-        check_choice("learning_rate", self.learning_rate, SCHEDULES)
-        for name in ("multiply", "freeze_vectors", "lowercase", "batch_norm", "every_node", "early_stopping"):
-            check_boolean(name, getattr(self, name))
-        check_boolean("warm_start", self.warm_start)
-        for name in SIZES:
-            check_number(name, getattr(self, name), 1, integer=True)
-        check_number("mlp_layers", self.mlp_layers, 0, MOST_LAYERS, integer=True)
-        check_number("n_iter_no_change", self.n_iter_no_change, 1, integer=True)
-        for name in FRACTIONS:
-            check_number(name, getattr(self, name), 0, 1, open_high=True)
-        for name in ("learning_rate_init", "clip", "step_factor"):
-            check_number(name, getattr(self, name), 0, open_low=True)
-        for name in ("weight_decay", "transition_weight"):
-            check_number(name, getattr(self, name), 0)
-        check_number("validation_fraction", self.validation_fraction, 0, 1, open_low=True, open_high=True)
-        if self.parses == "predicted" and self.encoder != "spinn":
-            raise InvalidArgumentError(f"parses='predicted' needs encoder='spinn', got encoder={self.encoder!r}")
-        if not (self.mirror is None or isinstance(self.mirror, Mapping)):
-            raise InvalidArgumentError(f"mirror must be a mapping of labels to labels or None, got {self.mirror!r}")
-        if self.batch_norm and self.batch_size < 2:
-            raise InvalidArgumentError(
-                f"batch_norm=True needs a batch_size of 2 or more, got {self.batch_size}: one number has no spread"
-            )
-        self._device(self.device)
-
-    @staticmethod
-    def _device(name: str) -> torch.device:
-        """Return the torch.device of that name; raise InvalidArgumentError where torch cannot compute there."""
-        if name in DEVICES:
-            place: torch.device = device_for(name, np.dtype(np.float32))
-            return place
-        if launched().size > 1 and str(name).startswith("cuda:"):
-            raise InvalidArgumentError(
-                f"device must be 'cuda' or 'cpu' for several processes, each of which takes a GPU; got {name!r}"
-            )
-        try:
-            made = torch.zeros(1, device=name)
-            made.tolist()  # "meta" makes tensors without numbers
-            return made.device
-        except (RuntimeError, AssertionError, TypeError) as error:
-            reason = str(error).partition("\n")[0]
-            raise InvalidArgumentError(
-                f"device must be one that torch has here or 'auto', got {name!r} ({reason})"
-            ) from None
-
-    def _kept(self) -> tuple[str, ...]:
-        """Return the attributes that a model file keeps beside parameters, words and weights."""
-        return (
-            "classes_", "n_sides_", "n_iter_", "t_", "loss_curve_", "validation_loss_curve_", "validation_scores_",
-            "best_validation_score_", "padding_share_", "_seed",
-        )  # fmt: skip
-
-    def _built_from(self) -> dict[str, Any]:
-        """Return the parameters by which the model was built, whatever they are now."""
-        known = {name: value for name, value in self._built.items() if name not in ("sides", "predict", "tracker")}
-        tracker = {"tracker": self._built["tracker"]} if self._built["tracker"] else {}
-        return known | tracker | self._built_words | {
-            "parses": "predicted" if self._built["predict"] else "given", "vectors": None,
-            "embedding": self.model_.embedding.embedding_dim,
-        }  # fmt: skip
+    # -- files --------------------------------------------------------------------------------
 
     def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what a model file keeps: see ``pellucid.saving``. The optimizer's memory is not in it.
@@ -718,100 +571,16 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         Of the parameters that say how a model is built, those by which this one was built are kept.
         """
         check_is_fitted(self)
-        self._check_parameters()
-        parameters = self.get_params(deep=False) | self._built_from()
-        parameters["mirror"] = None if self.mirror is None else dict(self.mirror)
-        header = {
-            "parameters": parameters,
-            "attributes": {name: getattr(self, name) for name in self._kept()},
-            "words": list(self.vocabulary_.words),
-            "frozen": not self.model_.embedding.weight.requires_grad,
-        }
-        return header, {name: value.cpu().numpy() for name, value in self.model_.state_dict().items()}
+        return to_file(self)
 
     @classmethod
     def from_file(cls, entries: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         """Return the model of which ``to_file`` told; raise ModelFileError where the two disagree."""
-        try:
-            model = cls(**entries["parameters"] | {"device": "cpu"})
-            model._check_parameters()
-            for name, value in entries["attributes"].items():
-                if name not in model._kept():
-                    raise ModelFileError(f"holds an attribute {name!r}, which a {cls.__name__} does not have")
-                setattr(model, name, value)
-            model.vocabulary_ = Vocabulary(entries["words"][1:], lowercase=bool(model.lowercase))
-            model._built, model._built_words = model._settings(model.n_sides_), model._worded()
-            with torch.device("meta"):  # nothing is allocated before all shapes are known to be right
-                module = TreeClassifier(
-                    len(model.vocabulary_), len(model.classes_), embedding=model.embedding, **model._built
-                )
-            shapes = module.state_dict()
-            expect_names(arrays, shapes)
-            for name, value in shapes.items():
-                expect_shape(arrays, name, tuple(value.shape))
-            weights = {name: torch.from_numpy(arrays[name]).to(value.dtype) for name, value in shapes.items()}
-            module.load_state_dict(weights, assign=True)
-            module.embedding.weight.requires_grad_(not entries["frozen"])
-            model.model_ = module.eval()
-            model._begin()
-        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-            if isinstance(error, ModelFileError):
-                raise
-            raise ModelFileError(f"does not describe a {cls.__name__}: {error}") from error
-        return model
+        return from_file(cls, entries, arrays)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
 
-class _Whole:
-    """The state of a training at the end of its last whole epoch; the optimizer's memory goes its own way."""
-
-    def __init__(self, estimator: SPINNClassifier) -> None:
-        self.estimator, self.average, self.rng = estimator, estimator._average, estimator._rng
-        self.weights = Kept(estimator.model_)
-        self.take()
-
-    def take(self) -> None:
-        """Keep the state of now, while the module holds the weights that training goes on with."""
-        self.weights.take()
-        self.t, self.drawn = self.estimator.t_, self.rng.bit_generator.state
-        if self.average is not None:
-            self.means, self.mean_t = [mean.clone() for mean in self.average.means], self.average.t
-
-    def is_kept_after(self, error: BaseException, as_before: Callable[[], None]) -> bool:
-        """Be as at the end of that epoch, or, where none has ended, let all be ``as_before``; True for Ctrl-C only.
-
-        A divergence leaves the first weights, which are finite, unless it comes before any update.
-        """
-        updated = self.estimator.t_ > self.t
-        self.estimator.t_ = self.t
-        self.rng.bit_generator.state = self.drawn
-        if self.average is not None:
-            self.average.show(False)
-            self.average.means, self.average.t = [mean.clone() for mean in self.means], self.mean_t
-        self.weights.give_back()
-        if not self.estimator.n_iter_ and not (updated and isinstance(error, DivergenceError)):
-            as_before()
-            return False
-        return isinstance(error, KeyboardInterrupt)
-
-    def show(self) -> None:
-        """Let the module hold the means, where there are any."""
-        if self.average is not None:
-            self.average.show(True)
-
-
 def _is_better(score: float, best: float | None) -> bool:
     return best is None or score > best
-
-
-def _places(labels: np.ndarray, classes: np.ndarray, name: str = "y") -> np.ndarray:
-    """Return each label's place among the classes: (N,) int64; ``name`` is that of the labels in errors."""
-    places = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
-    unseen = classes[places] != labels
-    if unseen.any():
-        raise InvalidDataError(
-            f"{name} holds the class {labels[unseen].tolist()[0]!r}, which is not among the classes {classes.tolist()}"
-        )
-    return places.astype(np.int64)

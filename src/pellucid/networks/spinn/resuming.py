@@ -1,16 +1,17 @@
 """How far a training of sentences has come beside its torch module: what a checkpoint must hold to go on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
+from pellucid.errors import DivergenceError
 from pellucid.networks.spinn.objective import Objective
 from pellucid.scaling.checkpoint import State
 from pellucid.scaling.keeping import Kept
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "Whole"]
 
 ATTRIBUTES = (
     "t_", "n_iter_", "loss_curve_", "validation_loss_curve_", "validation_scores_", "best_validation_score_",
@@ -67,3 +68,41 @@ class Progress:
         for kind, some in self._tensors().items():
             for k, one in enumerate(some):
                 one.copy_(torch.from_numpy(arrays[f"{kind}.{k}"]))
+
+
+class Whole:
+    """The state of a training at the end of its last whole epoch; the optimizer's memory goes its own way."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator, self.average, self.rng = estimator, estimator._average, estimator._rng
+        self.weights = Kept(estimator.model_)
+        self.take()
+
+    def take(self) -> None:
+        """Keep the state of now, while the module holds the weights that training goes on with."""
+        self.weights.take()
+        self.t, self.drawn = self.estimator.t_, self.rng.bit_generator.state
+        if self.average is not None:
+            self.means, self.mean_t = [mean.clone() for mean in self.average.means], self.average.t
+
+    def is_kept_after(self, error: BaseException, as_before: Callable[[], None]) -> bool:
+        """Be as at the end of that epoch, or, where none has ended, let all be ``as_before``; True for Ctrl-C only.
+
+        A divergence leaves the first weights, which are finite, unless it comes before any update.
+        """
+        updated = self.estimator.t_ > self.t
+        self.estimator.t_ = self.t
+        self.rng.bit_generator.state = self.drawn
+        if self.average is not None:
+            self.average.show(False)
+            self.average.means, self.average.t = [mean.clone() for mean in self.means], self.mean_t
+        self.weights.give_back()
+        if not self.estimator.n_iter_ and not (updated and isinstance(error, DivergenceError)):
+            as_before()
+            return False
+        return isinstance(error, KeyboardInterrupt)
+
+    def show(self) -> None:
+        """Let the module hold the means, where there are any."""
+        if self.average is not None:
+            self.average.show(True)
