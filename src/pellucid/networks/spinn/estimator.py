@@ -294,19 +294,8 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
                         yield self._step("batch", self.t_ - before, run.epoch + 1, *found)
                         self._show_average(False)
                         continue
-                    mean, norm = found
-                    whole.take()
-                    self._show_average(True)
-                    self.n_iter_ = number = run.epoch
-                    self.loss_curve_.append(mean)
-                    self.padding_share_ = objective.padding_share
-                    step = self._judged(number, mean, norm, material)
-                    score = step.values.get("validation_score")
-                    progress.since += 1
-                    if score is not None and _is_better(score, self.best_validation_score_):
-                        self.best_validation_score_, progress.since = score, 0
-                        progress.best = Kept(model) if self.early_stopping else None
-                    stop = [listener(number, mean, score) for listener in listeners]
+                    step, score = self._after_epoch(run.epoch, *found, material, objective, progress)
+                    stop = [listener(run.epoch, found[0], score) for listener in listeners]
                     yield step
                     run.finished = any(stop) or (self.early_stopping and progress.since >= self.n_iter_no_change)
                     self._show_average(False)
@@ -322,6 +311,23 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
             whole.show()
             if progress.best is not None:
                 progress.best.give_back()
+
+    def _after_epoch(
+        self, number: int, mean: float, norm: float, material: Material, objective: Objective, progress: Progress
+    ) -> tuple[Step, float | None]:
+        """Keep what an epoch has left, judge it, and return its Step and score; the module shows the weights' mean."""
+        progress.whole.take()
+        self._show_average(True)
+        self.n_iter_ = number
+        self.loss_curve_.append(mean)
+        self.padding_share_ = objective.padding_share
+        step = self._judged(number, mean, norm, material)
+        score = step.values.get("validation_score")
+        progress.since += 1
+        if score is not None and _is_better(score, self.best_validation_score_):
+            self.best_validation_score_, progress.since = score, 0
+            progress.best = Kept(self.model_) if self.early_stopping else None
+        return step, score
 
     def _warn_of_interruption(self, best: bool) -> None:
         self.interrupted_ = True
