@@ -49,8 +49,9 @@ def test_where_there_are_fewer_gpus_auto_is_the_processor_and_cuda_is_refused(ma
 
 
 def test_a_gpu_by_number_is_not_for_several_processes(machine):
-    from pellucid.networks.spinn.parameters import device_of
+    from pellucid.networks.spinn.parameters import check_parameters
+    from pellucid.spinn import SPINNClassifier
 
     machine(gpus=2, processes=2)
     with pytest.raises(InvalidArgumentError, match="device must be 'cuda' or 'cpu' for several processes"):
-        device_of("cuda:1")
+        check_parameters(SPINNClassifier(device="cuda:1"))

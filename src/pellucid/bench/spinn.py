@@ -118,18 +118,21 @@ def reading(hidden: int, tracker: int, batch: int) -> Task:
 
 
 def products(made: Any, hidden: int, tracker: int) -> tuple[tuple[int, int, int, int], ...]:
-    """Return the products (m, k, n, count) of a plan: one a step each way, one a weight at the end."""
+    """Return the products (m, k, n, count) of a plan: one a step each way, one a weight at the end.
+
+    The tracker's first step has none: it sees an empty stack.
+    """
     found = []
     for starts, inputs, gates in (
         (made.reduce_start, 2 * hidden + tracker, 5 * hidden),
-        (made.track_start, hidden + tracker, 4 * tracker),
+        (made.track_start[1:], hidden + tracker, 4 * tracker),
         (made.cover_start, hidden, 4 * tracker),
     ):
         if len(starts) < 2 or not gates:
             continue
         for n in np.diff(starts):
             found += [(int(n), inputs, gates, 1), (int(n), gates, inputs, 1)]
-        found.append((inputs, int(starts[-1]), gates, 1))
+        found.append((inputs, int(starts[-1] - starts[0]), gates, 1))
     if tracker:
         rows, gates = made.leaves, 4 * tracker
         found += [(rows, hidden, gates, 1), (rows, gates, hidden, 1), (hidden, rows, gates, 1)]

@@ -84,6 +84,21 @@ def test_where_weights_are_not_packed_blas_computes_the_same(setting, monkeypatc
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_sentences_of_one_word_have_one_step_and_are_the_machine_too(packed, monkeypatch):
+    if not packed:
+        monkeypatch.setattr("pellucid.parts.processor.is_fast", lambda: False)
+    cell, leaves = cell_of((5, 3, True, False))
+    tokens, transitions = [np.array([0]), np.array([2])], [np.zeros(1, np.uint8)] * 2
+    expected = results(machine, cell, leaves, tokens, transitions)
+    found = results(encode, cell, leaves, tokens, transitions)
+    for one, other in zip(expected, found, strict=True):
+        if one is None:  # the machine never came to Reduce
+            assert not other.any()
+        else:
+            torch.testing.assert_close(other, one, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize(("hidden", "tracker"), [(50, 20), (70, 0), (33, 17)])
 def test_sizes_beyond_one_vector_are_the_machine_too(hidden, tracker):
     cell, leaves = cell_of((hidden, tracker, tracker > 0, True))

@@ -569,7 +569,7 @@ class SPINNClassifier(CallbackSupport, Answers, ClassifierMixin, BaseEstimator):
         # At once: the optimizer and the mean belong to the weights of this very copy.
         return deepcopy({name: getattr(self, name) for name in (*KEPT, *own)})
 
-    # -- files --------------------------------------------------------------------------------
+    # -- files -----------------------------------------------------------------------------------------------
 
     def to_file(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what a model file keeps: see ``pellucid.saving``. The optimizer's memory is not in it.

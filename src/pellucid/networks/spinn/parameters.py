@@ -1,7 +1,7 @@
 """What the parameters of ``SPINNClassifier`` may be."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from pellucid.networks.spinn.model import ENCODERS, FEATURES
 from pellucid.scaling.engine import DEVICES, device_for
 from pellucid.scaling.processes import launched
 
+if TYPE_CHECKING:
+    from pellucid.networks.spinn.estimator import SPINNClassifier
+
 __all__ = ["check_parameters", "device_of"]
 
 SOLVERS = ("adamw", "rmsprop")
@@ -22,36 +25,36 @@ SIZES = ("hidden", "embedding", "tracker", "mlp", "batch_size", "max_iter", "bea
 FRACTIONS = ("dropout_embedding", "dropout", "word_dropout", "averaging")
 
 
-def check_parameters(model: Any) -> None:
+def check_parameters(estimator: "SPINNClassifier") -> None:
     """Raise InvalidArgumentError unless each of an estimator's parameters is one that it takes, and fits the others."""
-    check_choice("encoder", model.encoder, ENCODERS)
-    check_choice("parses", model.parses, PARSES)
-    check_choice("features", model.features, FEATURES)
-    check_choice("solver", model.solver, SOLVERS)
-    check_choice("learning_rate", model.learning_rate, SCHEDULES)
+    check_choice("encoder", estimator.encoder, ENCODERS)
+    check_choice("parses", estimator.parses, PARSES)
+    check_choice("features", estimator.features, FEATURES)
+    check_choice("solver", estimator.solver, SOLVERS)
+    check_choice("learning_rate", estimator.learning_rate, SCHEDULES)
     for name in ("multiply", "freeze_vectors", "lowercase", "batch_norm", "every_node", "early_stopping"):
-        check_boolean(name, getattr(model, name))
-    check_boolean("warm_start", model.warm_start)
+        check_boolean(name, getattr(estimator, name))
+    check_boolean("warm_start", estimator.warm_start)
     for name in SIZES:
-        check_number(name, getattr(model, name), 1, integer=True)
-    check_number("mlp_layers", model.mlp_layers, 0, MOST_LAYERS, integer=True)
-    check_number("n_iter_no_change", model.n_iter_no_change, 1, integer=True)
+        check_number(name, getattr(estimator, name), 1, integer=True)
+    check_number("mlp_layers", estimator.mlp_layers, 0, MOST_LAYERS, integer=True)
+    check_number("n_iter_no_change", estimator.n_iter_no_change, 1, integer=True)
     for name in FRACTIONS:
-        check_number(name, getattr(model, name), 0, 1, open_high=True)
+        check_number(name, getattr(estimator, name), 0, 1, open_high=True)
     for name in ("learning_rate_init", "clip", "step_factor"):
-        check_number(name, getattr(model, name), 0, open_low=True)
+        check_number(name, getattr(estimator, name), 0, open_low=True)
     for name in ("weight_decay", "transition_weight"):
-        check_number(name, getattr(model, name), 0)
-    check_number("validation_fraction", model.validation_fraction, 0, 1, open_low=True, open_high=True)
-    if model.parses == "predicted" and model.encoder != "spinn":
-        raise InvalidArgumentError(f"parses='predicted' needs encoder='spinn', got encoder={model.encoder!r}")
-    if not (model.mirror is None or isinstance(model.mirror, Mapping)):
-        raise InvalidArgumentError(f"mirror must be a mapping of labels to labels or None, got {model.mirror!r}")
-    if model.batch_norm and model.batch_size < 2:
+        check_number(name, getattr(estimator, name), 0)
+    check_number("validation_fraction", estimator.validation_fraction, 0, 1, open_low=True, open_high=True)
+    if estimator.parses == "predicted" and estimator.encoder != "spinn":
+        raise InvalidArgumentError(f"parses='predicted' needs encoder='spinn', got encoder={estimator.encoder!r}")
+    if not (estimator.mirror is None or isinstance(estimator.mirror, Mapping)):
+        raise InvalidArgumentError(f"mirror must be a mapping of labels to labels or None, got {estimator.mirror!r}")
+    if estimator.batch_norm and estimator.batch_size < 2:
         raise InvalidArgumentError(
-            f"batch_norm=True needs a batch_size of 2 or more, got {model.batch_size}: one number has no spread"
+            f"batch_norm=True needs a batch_size of 2 or more, got {estimator.batch_size}: one number has no spread"
         )
-    device_of(model.device)
+    device_of(estimator.device)
 
 
 def device_of(name: str) -> torch.device:

@@ -1,7 +1,7 @@
-"""How far a training of sentences has come beside its torch module: what a checkpoint must hold to go on."""
+"""How far a training of sentences has come: what a checkpoint holds beside the module, and what Ctrl-C goes back to."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -10,6 +10,9 @@ from pellucid.errors import DivergenceError
 from pellucid.networks.spinn.objective import Objective
 from pellucid.scaling.checkpoint import State
 from pellucid.scaling.keeping import Kept
+
+if TYPE_CHECKING:
+    from pellucid.networks.spinn.estimator import SPINNClassifier
 
 __all__ = ["Progress", "Whole"]
 
@@ -26,9 +29,10 @@ class Progress:
     of the last whole epoch, to which Ctrl-C goes back.
     """
 
-    def __init__(self, estimator: Any, objective: Objective) -> None:
+    whole: "Whole"
+
+    def __init__(self, estimator: "SPINNClassifier", objective: Objective) -> None:
         self.estimator, self.objective = estimator, objective
-        self.whole: Any = None
         self.best: Kept | None = None
         self.since = 0
 
@@ -73,7 +77,7 @@ class Progress:
 class Whole:
     """The state of a training at the end of its last whole epoch; the optimizer's memory goes its own way."""
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: "SPINNClassifier") -> None:
         self.estimator, self.average, self.rng = estimator, estimator._average, estimator._rng
         self.weights = Kept(estimator.model_)
         self.take()

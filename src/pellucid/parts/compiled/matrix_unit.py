@@ -27,7 +27,9 @@ from pellucid.parts.processor import has_matrix_unit
 
 __all__ = ["UNIT", "UNIT_DEPTH", "add_unit", "add_unit_tn", "is_large", "pack_unit", "pack_unit_turned", "unit_size"]
 
-UNIT = WIDTH == 64 and has_matrix_unit()  # Numba leaves out what an ``if UNIT`` does not reach: a second of compiling
+# Numba leaves out what an ``if UNIT`` does not reach: a second of compiling. The unit's own instructions ask again, for
+# LLVM aborts the process over those that a processor does not have.
+UNIT = WIDTH == 64 and has_matrix_unit()
 SIDE = 32  # rows, columns and k of a block
 TILE = 256  # places of a tile: 16 lines of 64 bytes
 PART = 2 * TILE
@@ -175,7 +177,7 @@ def _split(typing_context, x, out, at):
     """Write the three parts of a vector, one bfloat16 beside the other, PART places apart."""
 
     def build(context, builder, signature, arguments):
-        if not UNIT or x.size != 16:
+        if x.size != 16:
             return context.get_dummy_value()
         v = Vectors(context, builder, x.number, x.size)
         half = ir.VectorType(ir.IntType(16), v.lanes)
@@ -194,7 +196,7 @@ def _split_pair(typing_context, x, y, out, at):
     """Write the three parts of two vectors, lane beside lane, PART places apart."""
 
     def build(context, builder, signature, arguments):
-        if not UNIT or x.size != 16:
+        if x.size != 16:
             return context.get_dummy_value()
         v = Vectors(context, builder, x.number, x.size)
         data = context.make_array(out)(context, builder, arguments[2]).data

@@ -183,10 +183,9 @@ def _track(start, stop, before, buffer, top, second, P, Q, h, e, m, own, packed,
     remembered = T if before >= 0 else 0
     zero = same(h, 0)
     for s in range(start, stop):
-        y, past = s * K, max(before, 0) + s - start
-        _place(h, top[s] * H, Y, y, H)
-        for j in range(0, T, wide):
-            store(Y, y + H + j, select(first(e, remembered - j), load(e, past * T + j), zero))
+        if before >= 0:  # at the first step the stack is empty and nothing is remembered
+            _place(h, top[s] * H, Y, s * K, H)
+            _place(e, (before + s - start) * T, Y, s * K + H, T)
         _place_sum(P, buffer[s] * 4 * T, Q, second[s] * 4 * T, G, s * 4 * T, 4 * T)
     if before >= 0:
         _multiply(Y[start:stop], own, packed, G[start:stop])
@@ -394,7 +393,7 @@ def backward(
         _slopes(h[:base], dP, dV[:H], space)
         _slopes(C, dQ[1:], dV[2 * H : 3 * H], space)
         own.fill(0)
-        later = track_start[1]  # before the first step the tracker sees and remembers nothing
+        later = track_start[1]  # the first step has no rows of Y
         _slopes(Y[later:], G[later:], own, space)
         for k in range(H + T):
             target = H + k if k < H else 2 * H + k
@@ -508,7 +507,7 @@ def parse(words, lengths, leaves, W, b, V, d, U, u, space, memory, multiply, out
     stack, depth, read = np.empty((B, count[0]), np.int64), np.zeros(B, np.int64), np.zeros(B, np.int64)
     below = np.zeros((B, count[0] + 1), np.int64)  # the row of Q of each place of a stack
     covered, covers = np.empty(R, np.int64), np.int64(0)  # a literal would be compiled for itself
-    active, before = B, -B
+    active, before = B, -1
     for step in range(2 * count[0] - 1):
         while step >= 2 * count[active - 1] - 1:
             active -= 1
@@ -526,7 +525,7 @@ def parse(words, lengths, leaves, W, b, V, d, U, u, space, memory, multiply, out
         )  # fmt: skip
         _cover(first_cover, covers, covered, h, V, V_packed, C, Q)
         if reduces:
-            _reduce(np.int64(0), reduces, rows, left, right, track_of, h, c, e, W, W_packed, b, X, Z, multiply)
+            _reduce(0, reduces, rows, left, right, track_of, h, c, e, W, W_packed, b, X, Z, multiply)
         before, rows = start, rows + reduces
     for k in range(B):
         for j in range(H):
