@@ -147,7 +147,7 @@ def _rows(
 def _row(name: str, peer: str, found: Duel, per: str, threads: int) -> dict[str, Any]:
     quality, peer_quality = statistics.fmean(found.our_results), statistics.fmean(found.their_results)
     if abs(quality - peer_quality) > SAME_QUALITY:
-        per += f" (quality differs by {abs(quality - peer_quality):.3f}: not a fair comparison)"
+        per += f" (quality {quality:.3f}, the peer's {peer_quality:.3f}: not the same result)"
     return {
         "task": name,
         "peer": peer,
