@@ -1,8 +1,9 @@
 """The stack-augmented parser-interpreter network (Bowman et al. 2016), on PyTorch: the extra ``torch``.
 
-``machine.py`` is the algorithm as the article tells it, to be read; ``batched.py`` the same function at speed, where
-compiled loops cannot see the memory by ``stepwise.py``; ``parsing.py`` finds its own transitions, ``beam.py`` with a
-beam; ``model.py`` goes from words to labels, ``objective.py`` from batches to losses.
+``machine.py`` is the algorithm as the article tells it, to be read; ``batched.py`` the same function at speed, on
+other devices than the CPU by ``elsewhere.py``: as torch operations (``stepwise.py``) or kernels (``fused.py``);
+``parsing.py`` finds its own transitions, ``beam.py`` with a beam; ``model.py`` goes from words to labels,
+``objective.py`` from batches to losses.
 
 ``estimator.py`` learns: ``parameters.py`` says what it may be told, ``examples.py`` and ``preparing.py`` from what,
 ``resuming.py`` where it was, ``filing.py`` how it is kept. ``answering.py`` is what it answers then, ``tracing.py``

@@ -3,7 +3,7 @@
 A ``Plan`` says, from the transitions alone, which rows of one thin stack of states each step reads and writes.
 With a tracker a step is a transition of every sentence that is not yet done; without one it is a level of all
 trees, and equal subtrees may be one. Nothing is padded: a step's rows are those that have work. On a CPU both
-directions are compiled loops over the tensors' memory; elsewhere the same steps are torch operations.
+directions are compiled loops over the tensors' memory; ``elsewhere.py`` does the same steps on other devices.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from pellucid.errors import InvalidArgumentError, InvalidDataError
+from pellucid.networks.spinn import elsewhere
 from pellucid.networks.spinn.machine import Cell, Encoded
 
 __all__ = ["Plan", "encode", "plan"]
@@ -163,12 +164,10 @@ class _Encode(torch.autograd.Function):
             if not any(ctx.needs_input_grad):
                 _give_back(h)
         else:
-            from pellucid.networks.spinn.stepwise import forward as torch_forward
-
             h, c, P, _, e, m, X, Z, Y, G, C = (leaves.new_empty(shape) for shape in (*states, *kept))
             h[0], c[0] = 0, 0
             h[1:base], c[1:base] = leaves[:, :H], leaves[:, H:]
-            torch_forward(made, h, c, P, e, m, W, b, V, d, X, Z, Y, G, mult)
+            elsewhere.forward(made, h, c, P, e, m, W, b, V, d, X, Z, Y, G, mult)
             out, seen = h[torch.from_numpy(wanted).to(h.device)], e.clone() if all_e else e[:0]
         ctx.kept, ctx.made, ctx.wanted, ctx.mult = (h, c, e, m, X, Z, Y, G, C), made, wanted, mult
         return out, seen
@@ -203,14 +202,13 @@ class _Encode(torch.autograd.Function):
             _give_back(space)
             dW, db, dV, dd, d_leaves = map(torch.from_numpy, gradients)
             return d_leaves, dW, db, dV, dd, None, None, None, None
-        from pellucid.networks.spinn.stepwise import backward as torch_backward
-
         dh, dc, de, dm, dP, _, dX, dY, _, dW, db, dV, dd, _ = (h.new_zeros(shape) for shape in shapes + results)
         if d_out is not None:
             dh.index_add_(0, torch.from_numpy(ctx.wanted).to(h.device), d_out)
         if d_e is not None:
             de += d_e
-        torch_backward(made, h, c, e, m, W, V, X, Z, Y, G, dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, ctx.mult)
+        given = (made, h, c, e, m, W, V, X, Z, Y, G, dh, dc, de, dm, dP, dX, dY, dW, db, dV, dd, ctx.mult)
+        elsewhere.backward(*given)
         return torch.cat([dh[1:base], dc[1:base]], 1), dW, db, dV, dd, None, None, None, None
 
 

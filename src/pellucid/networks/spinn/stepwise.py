@@ -9,13 +9,14 @@ from torch import Tensor
 if TYPE_CHECKING:
     from pellucid.networks.spinn.batched import Plan
 
-__all__ = ["backward", "forward"]
+__all__ = ["backward", "forward", "indices", "weights_back"]
 
 
-def _indices(made: "Plan", device: Any) -> list[Tensor]:
+def indices(made: "Plan", device: Any) -> list[Tensor]:
+    """Return left, right, track_of, buffer, top and second on the device, brought there at once."""
     second = np.concatenate([[0], made.covered])[made.second]
     found = (made.left, made.right, made.track_of, made.buffer, made.top, second)
-    return [torch.from_numpy(index).to(device) for index in found]
+    return list(torch.from_numpy(np.concatenate(found)).to(device).split([len(one) for one in found]))
 
 
 def forward(
@@ -23,7 +24,7 @@ def forward(
     X: Tensor, Z: Tensor, Y: Tensor, G: Tensor, multiply: bool,
 ) -> None:  # fmt: skip
     """Fill h, c, e, m and what the way back needs: X, Z (gates), Y, G (gates)."""
-    left, right, track_of, buffer, top, second = _indices(made, h.device)
+    left, right, track_of, buffer, top, second = indices(made, h.device)
     base, H, T = 1 + made.leaves, h.shape[1], e.shape[1]
     if T:
         torch.mm(h[:base], V[:H], out=P)
@@ -59,7 +60,7 @@ def backward(
     db: Tensor, dV: Tensor, dd: Tensor, multiply: bool,
 ) -> None:  # fmt: skip
     """Turn the gradients of h, c, e into those of leaves and weights; Z and G become their own gradients."""
-    left, right, track_of, buffer, top, second = _indices(made, h.device)
+    left, right, track_of, buffer, top, second = indices(made, h.device)
     base, H, T = 1 + made.leaves, h.shape[1], e.shape[1]
     for step in range(len(made.reduce_start) - 2, -1, -1):
         now = slice(made.reduce_start[step], made.reduce_start[step + 1])
@@ -105,9 +106,18 @@ def backward(
         dh.index_add_(0, second[now], y[:, H : 2 * H])
         if step:
             de[before] += y[:, 2 * H :]
+    weights_back(h[:base], V, X, Z, Y, G, dh[:base], dP, dW, db, dV, dd)
+
+
+def weights_back(
+    h: Tensor, V: Tensor, X: Tensor, Z: Tensor, Y: Tensor, G: Tensor, dh: Tensor, dP: Tensor, dW: Tensor, db: Tensor,
+    dV: Tensor, dd: Tensor,
+) -> None:  # fmt: skip
+    """Write the gradients of the weights, and add to dh those of the leaves h (1 + V, H) that the buffer showed."""
     torch.mm(X.T, Z, out=dW)
     torch.sum(Z, 0, out=db)
-    if T:
-        dV[:H], dV[H:] = h[:base].T @ dP, Y.T @ G
+    if len(dd):
+        H = h.shape[1]
+        dV[:H], dV[H:] = h.T @ dP, Y.T @ G
         torch.sum(G, 0, out=dd)
-        dh[:base] += dP @ V[:H].T
+        dh += dP @ V[:H].T
