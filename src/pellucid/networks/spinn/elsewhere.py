@@ -5,6 +5,7 @@ and a GPU that it knows. Where it fails torch operations take its place from the
 """
 
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import Any
 
@@ -29,13 +30,19 @@ def _has_kernels(tensor: Tensor) -> bool:
     return _suits(tensor) and not _refused and find_spec("triton") is not None
 
 
+def _on(tensor: Tensor) -> AbstractContextManager[Any]:
+    """Return where a tensor's GPU is the current one: Triton launches there."""
+    return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()
+
+
 def forward(made: Any, h: Tensor, *given: Any) -> None:
     """Do what ``stepwise.forward`` does."""
     if _has_kernels(h):
         try:
             from pellucid.networks.spinn import fused
 
-            fused.forward(made, h, *given)
+            with _on(h):
+                fused.forward(made, h, *given)
             return
         except torch.OutOfMemoryError:
             raise
@@ -55,6 +62,7 @@ def backward(made: Any, h: Tensor, *given: Any) -> None:
     if _has_kernels(h):
         from pellucid.networks.spinn import fused
 
-        fused.backward(made, h, *given)
+        with _on(h):
+            fused.backward(made, h, *given)
     else:
         stepwise.backward(made, h, *given)
