@@ -1,5 +1,6 @@
 """How the command ends: exit status, one line for a mistake, closed pipes, signals."""
 
+import contextlib
 import json
 import os
 import pickle
@@ -236,7 +237,11 @@ def test_ctrl_c_saves_the_model_up_to_the_last_whole_epoch_and_says_so(start, pe
 def test_ctrl_c_in_an_experiment_is_130(start):
     process = start("tour", preexec_fn=hear_ctrl_c)  # minutes of experiments, however fast the machine
     assert b"neuron: as expected" in process.stderr.readline()
-    process.send_signal(signal.SIGINT)
+    for _ in range(3):  # one that falls into a callback of the compiler is lost to Python
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=15)
+            break
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     *told, last = errors.decode().splitlines()
